@@ -1,0 +1,3 @@
+//! The `eaiser` command.
+
+fn main() {}

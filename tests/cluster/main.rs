@@ -1,0 +1,1 @@
+//! Slow integration tests against a real cluster; all ignored by default.

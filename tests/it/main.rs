@@ -1,0 +1,1 @@
+//! Fast integration tests: no cluster needed.

@@ -1,0 +1,1 @@
+"""Sample backend: a FastAPI service on MongoDB and a Redis Cluster."""

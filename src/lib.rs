@@ -15,6 +15,10 @@
 //! status} → {mongo, redis_cluster, names} → crd`. The pure modules see no client, no async and no
 //! clock; time and randomness reach them as parameters.
 
+pub mod crd;
 pub mod mongo;
+pub mod names;
 pub mod password;
+pub mod plan;
 pub mod redis_cluster;
+pub mod settings;

@@ -1,0 +1,39 @@
+//! `spec.mongodb`: the replica set.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Resources, Storage};
+
+/// The MongoDB replica set.
+#[derive(JsonSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct MongoDbSpec {
+    /// Number of data-bearing, voting members: 1, 3, 5 or 7. Default: 3.
+    #[schemars(range(min = 1, max = 7))]
+    #[schemars(extend("x-kubernetes-validations" = [{"rule": "self % 2 == 1", "message": "mongodb.members must be odd (1, 3, 5 or 7): an even number of voters survives no more failures and can tie"}]))]
+    pub members: i32,
+    /// MongoDB 4.4 or newer. Default: the operator's `--mongodb-image`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        regex(pattern = r"^[a-zA-Z0-9][-a-zA-Z0-9._/:@]*$"),
+        length(min = 1, max = 512)
+    )]
+    pub image: Option<String>,
+    /// The volume of each member. Default: 20Gi of the default class.
+    pub storage: Storage,
+    /// CPU and memory of each member. Default: requests of 2 CPU and 8Gi. Memory bounds the
+    /// connections the API may open: a quarter of it at 1 MiB each.
+    pub resources: Resources,
+}
+
+impl Default for MongoDbSpec {
+    fn default() -> Self {
+        Self {
+            members: 3,
+            image: None,
+            storage: Storage::default(),
+            resources: Resources::default(),
+        }
+    }
+}

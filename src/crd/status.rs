@@ -1,0 +1,147 @@
+//! `status`: what the operator observed and derived. Recomputed from scratch on every pass.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Observed state of the cluster.
+#[derive(JsonSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct EaiserClusterStatus {
+    /// Generation of the spec this status speaks about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// One word: `Pending`, `Forming`, `Ready`, `Degraded` or `Invalid`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phase: Option<String>,
+    /// One sentence on what is happening and what it waits for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// Conditions by type; each message names the object that blocks.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+    /// The API tier.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api: Option<ApiStatus>,
+    /// Derived numbers with their arithmetic.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<CapacityStatus>,
+    /// The replica set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mongodb: Option<MongoDbStatus>,
+    /// The Redis Cluster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub redis: Option<RedisStatus>,
+    /// Where the parts are reached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoints: Option<Endpoints>,
+}
+
+/// State of the API tier.
+#[derive(JsonSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ApiStatus {
+    /// Pods that exist.
+    pub replicas: i32,
+    /// Pods that are ready.
+    pub ready_replicas: i32,
+    /// `ready/desired`, as printed by `kubectl get`.
+    pub summary: String,
+    /// Label selector of the API pods, for the scale subresource.
+    pub selector: String,
+}
+
+/// Numbers derived from `spec.capacity`.
+#[derive(JsonSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CapacityStatus {
+    /// Fewest API pods the autoscaler may run.
+    pub min_replicas: i32,
+    /// Most API pods the autoscaler may run.
+    pub max_replicas: i32,
+    /// Constraint that decides `maxReplicas`.
+    pub binding: String,
+    /// Every constraint with its number and arithmetic.
+    pub constraints: Vec<ConstraintStatus>,
+    /// Percent by which the ready pods' planned capacity exceeds (or, below zero, misses) the peak.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub headroom_percent: Option<i32>,
+    /// Connections to MongoDB each API worker may pool.
+    pub mongodb_max_pool_size: i32,
+}
+
+/// One constraint of the capacity plan.
+#[derive(JsonSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ConstraintStatus {
+    /// Name of the constraint.
+    pub name: String,
+    /// API pods it asks for at peak.
+    pub replicas: i32,
+    /// The calculation in full.
+    pub arithmetic: String,
+}
+
+/// State of the replica set.
+#[derive(JsonSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct MongoDbStatus {
+    /// Pod that is the primary; absent while there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub primary: Option<String>,
+    /// Members by pod name.
+    pub members: Vec<MongoDbMemberStatus>,
+}
+
+/// One member of the replica set.
+#[derive(JsonSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct MongoDbMemberStatus {
+    /// Pod name.
+    pub pod: String,
+    /// Member state as MongoDB names it, `Unreachable` or `NotInitialized`.
+    pub state: String,
+    /// Votes in the replica set configuration.
+    pub votes: i32,
+    /// Node the pod runs on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+}
+
+/// State of the Redis Cluster.
+#[derive(JsonSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RedisStatus {
+    /// Slots that have an owner, of 16384.
+    pub slots_assigned: i32,
+    /// Shards by name.
+    pub shards: Vec<RedisShardStatus>,
+}
+
+/// One shard of the Redis Cluster.
+#[derive(JsonSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RedisShardStatus {
+    /// Name of the shard, which is its StatefulSet's name.
+    pub name: String,
+    /// Pod that owns the slots.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub primary: Option<String>,
+    /// Pods that replicate it.
+    pub replicas: Vec<String>,
+    /// Slots owned, of 16384.
+    pub slots: i32,
+}
+
+/// Addresses inside the cluster.
+#[derive(JsonSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Endpoints {
+    /// URL of the gateway.
+    pub gateway: String,
+    /// Secret with the application's MongoDB connection string, key `uri`.
+    pub mongodb_secret: String,
+    /// Secret with the application's Redis connection string, key `url`.
+    pub redis_secret: String,
+}

@@ -1,0 +1,248 @@
+//! Every name, label and annotation the operator gives to an object. Pure; nothing else builds names.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// Field manager of every server-side apply, and value of the `managed-by` label.
+pub const OPERATOR: &str = "eaiser-operator";
+/// Second field manager: holds `spec.replicas` of the API Deployment while ownership passes to the
+/// autoscaler, because a field that its only owner stops applying falls back to 1.
+pub const REPLICAS_HANDOVER: &str = "eaiser-operator-replicas-handover";
+/// Selects every object the operator made.
+pub const MANAGED_SELECTOR: &str = "app.kubernetes.io/managed-by=eaiser-operator";
+
+/// Label: the tier's product, for example `mongodb`.
+pub const LABEL_NAME: &str = "app.kubernetes.io/name";
+/// Label: the cluster an object belongs to.
+pub const LABEL_INSTANCE: &str = "app.kubernetes.io/instance";
+/// Label: the tier.
+pub const LABEL_COMPONENT: &str = "app.kubernetes.io/component";
+/// Label: who manages the object.
+pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// Label: the Redis shard of a pod.
+pub const LABEL_SHARD: &str = "redis.eaiser.io/shard";
+
+/// Annotation on every child: digest of what was rendered when it was last applied.
+pub const ANNOTATION_RENDERED: &str = "eaiser.io/rendered";
+/// Pod template annotation: digest of the Secrets and ConfigMaps the pods read at start.
+pub const ANNOTATION_CONFIGURATION: &str = "eaiser.io/configuration";
+
+/// Port of the gateway.
+pub const GATEWAY_PORT: i32 = 8080;
+/// Private status port of the gateway pods.
+pub const GATEWAY_STATUS_PORT: i32 = 8081;
+/// Port of MongoDB.
+pub const MONGODB_PORT: i32 = 27017;
+/// Port of Redis; its cluster bus listens 10000 above.
+pub const REDIS_PORT: i32 = 6379;
+/// Port of the Redis cluster bus.
+pub const REDIS_BUS_PORT: i32 = 16379;
+
+/// Database of the application, and of its user.
+pub const APPLICATION_DATABASE: &str = "eaiser";
+/// MongoDB user of the application.
+pub const APPLICATION_USER: &str = "eaiser-app";
+
+/// A tier of the cluster; its text is the component label and part of every child's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Tier {
+    /// FastAPI instances.
+    Api,
+    /// Nginx pods.
+    Gateway,
+    /// MongoDB replica set.
+    MongoDb,
+    /// Redis Cluster.
+    Redis,
+    /// Rules and monitors.
+    Monitoring,
+}
+
+impl Tier {
+    /// Lower-case name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::Gateway => "gateway",
+            Self::MongoDb => "mongodb",
+            Self::Redis => "redis",
+            Self::Monitoring => "monitoring",
+        }
+    }
+}
+
+impl fmt::Display for Tier {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+/// Which `EaiserCluster` an object belongs to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Identity {
+    /// Namespace of the cluster and of all its children.
+    pub namespace: String,
+    /// Name of the cluster.
+    pub name: String,
+    /// `metadata.uid`; empty when planned offline.
+    pub uid: String,
+}
+
+impl Identity {
+    fn child(&self, suffix: impl fmt::Display) -> String {
+        format!("{}-{suffix}", self.name)
+    }
+
+    /// Name of a tier's workload, main Service, PDB and ServiceAccount.
+    pub fn tier(&self, tier: Tier) -> String {
+        self.child(tier)
+    }
+
+    /// Headless Service of the API pods, which the gateway resolves.
+    pub fn api_pods(&self) -> String {
+        self.child("api-pods")
+    }
+
+    /// ConfigMap with the gateway's nginx.conf.
+    pub fn gateway_configuration(&self) -> String {
+        self.child("gateway-configuration")
+    }
+
+    /// Headless Service that names the MongoDB members.
+    pub fn mongodb_members(&self) -> String {
+        self.tier(Tier::MongoDb)
+    }
+
+    /// Pod of one MongoDB member.
+    pub fn mongodb_pod(&self, ordinal: i32) -> String {
+        format!("{}-{ordinal}", self.tier(Tier::MongoDb))
+    }
+
+    /// Host of a MongoDB member as the replica set knows it.
+    pub fn mongodb_host(&self, pod: &str, cluster_domain: &str) -> String {
+        format!(
+            "{pod}.{}.{}.svc.{cluster_domain}:{MONGODB_PORT}",
+            self.mongodb_members(),
+            self.namespace
+        )
+    }
+
+    /// Secret with the keyfile the members trust each other by.
+    pub fn mongodb_keyfile(&self) -> String {
+        self.child("mongodb-keyfile")
+    }
+
+    /// Secret with the application's user, password and connection string.
+    pub fn mongodb_connection(&self) -> String {
+        self.child("mongodb-connection")
+    }
+
+    /// Name of a Redis shard: its StatefulSet.
+    pub fn redis_shard(&self, shard: i32) -> String {
+        format!("{}-{shard}", self.tier(Tier::Redis))
+    }
+
+    /// Pod of a Redis shard.
+    pub fn redis_pod(&self, shard: i32, ordinal: i32) -> String {
+        format!("{}-{ordinal}", self.redis_shard(shard))
+    }
+
+    /// Headless Service that names the Redis pods.
+    pub fn redis_nodes(&self) -> String {
+        self.tier(Tier::Redis)
+    }
+
+    /// ConfigMap with redis.conf.
+    pub fn redis_configuration(&self) -> String {
+        self.child("redis-configuration")
+    }
+
+    /// Secret with the password and the configuration lines that carry it.
+    pub fn redis_credentials(&self) -> String {
+        self.child("redis-credentials")
+    }
+
+    /// Secret with the application's Redis connection string.
+    pub fn redis_connection(&self) -> String {
+        self.child("redis-connection")
+    }
+
+    /// ConfigMap or PrometheusRule with the rules.
+    pub fn monitoring_rules(&self) -> String {
+        self.child("rules")
+    }
+
+    /// Labels that select the pods of a tier. Never changes: selectors are immutable.
+    pub fn selector(&self, tier: Tier) -> BTreeMap<String, String> {
+        [
+            (LABEL_INSTANCE, self.name.as_str()),
+            (LABEL_COMPONENT, tier.as_str()),
+            (LABEL_MANAGED_BY, OPERATOR),
+        ]
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect()
+    }
+
+    /// Labels of every object of a tier: the selector and the product's name.
+    pub fn labels(&self, tier: Tier) -> BTreeMap<String, String> {
+        let mut labels = self.selector(tier);
+        labels.insert(LABEL_NAME.to_owned(), format!("eaiser-{tier}"));
+        labels
+    }
+}
+
+/// Text form of a selector, as status and `kubectl` use it.
+pub fn selector_text(labels: &BTreeMap<String, String>) -> String {
+    labels
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect::<Vec<_>>()
+        .join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity(name: &str) -> Identity {
+        Identity {
+            namespace: "shop".to_owned(),
+            name: name.to_owned(),
+            uid: String::new(),
+        }
+    }
+
+    #[test]
+    fn the_longest_allowed_name_still_fits_a_label() {
+        let identity = identity(&"a".repeat(40));
+        for name in [
+            identity.redis_pod(99, 5),
+            identity.mongodb_connection(),
+            identity.gateway_configuration(),
+        ] {
+            assert!(name.len() <= 63, "{name} has {} characters", name.len());
+        }
+    }
+
+    #[test]
+    fn a_member_is_known_by_its_stable_dns_name() {
+        let identity = identity("eaiser");
+        assert_eq!(
+            identity.mongodb_host(&identity.mongodb_pod(2), "cluster.local"),
+            "eaiser-mongodb-2.eaiser-mongodb.shop.svc.cluster.local:27017"
+        );
+    }
+
+    #[test]
+    fn the_selector_is_part_of_the_labels() {
+        let identity = identity("eaiser");
+        let labels = identity.labels(Tier::Api);
+        assert!(
+            identity
+                .selector(Tier::Api)
+                .iter()
+                .all(|(key, value)| labels.get(key) == Some(value))
+        );
+    }
+}

@@ -1,0 +1,80 @@
+//! Step 2 of a pass: the spec becomes derived numbers, or every problem at once. Pure.
+//!
+//! A [`Plan`] is complete and consistent: no reason remains for Kubernetes, MongoDB, Redis or Nginx
+//! to reject what [`crate::desired`] renders from it.
+
+pub mod api;
+pub mod budget;
+pub mod capacity;
+pub mod gateway;
+pub mod mongodb;
+pub mod monitoring;
+pub mod problem;
+pub mod quantity;
+pub mod redis;
+pub mod resources;
+
+#[cfg(test)]
+mod tests;
+
+pub use api::{ApiPlan, Replicas};
+pub use capacity::{CapacityPlan, Constraint};
+pub use gateway::GatewayPlan;
+pub use mongodb::MongoDbPlan;
+pub use monitoring::MonitoringPlan;
+pub use problem::{Problem, Problems};
+pub use redis::RedisPlan;
+pub use resources::ContainerResources;
+
+use crate::crd::EaiserClusterSpec;
+use crate::names::Identity;
+use crate::settings::Settings;
+
+/// Everything the operator decided about one cluster, without looking at the world.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// Which cluster.
+    pub identity: Identity,
+    /// DNS domain of the Kubernetes cluster.
+    pub cluster_domain: String,
+    /// Instances needed, by constraint.
+    pub capacity: CapacityPlan,
+    /// The FastAPI tier.
+    pub api: ApiPlan,
+    /// The Nginx tier.
+    pub gateway: GatewayPlan,
+    /// The replica set.
+    pub mongodb: MongoDbPlan,
+    /// The Redis Cluster.
+    pub redis: RedisPlan,
+    /// Rules and monitors.
+    pub monitoring: MonitoringPlan,
+}
+
+/// Plans a cluster.
+///
+/// # Errors
+/// Every problem of the spec that admission could not refuse, each with its field and a way out.
+pub fn plan(identity: Identity, spec: &EaiserClusterSpec, settings: &Settings) -> Result<Plan, Problems> {
+    let mut problems = Vec::new();
+    let capacity = capacity::plan(&spec.capacity, &spec.api, &mut problems);
+    let mongodb = mongodb::plan(&spec.mongodb, settings, &mut problems);
+    let redis = redis::plan(&spec.redis, settings, &mut problems);
+    let gateway = gateway::plan(spec, &capacity, settings, &mut problems);
+    let api = api::plan(spec, &capacity, &mongodb, &redis, &mut problems);
+    let monitoring = monitoring::plan(spec, &mut problems);
+    if !problems.is_empty() {
+        return Err(Problems(problems));
+    }
+    let cluster_domain = settings.cluster_domain.clone();
+    Ok(Plan {
+        identity,
+        cluster_domain,
+        capacity,
+        api,
+        gateway,
+        mongodb,
+        redis,
+        monitoring,
+    })
+}

@@ -1,9 +1,11 @@
 """The two stores: pooled clients that connect lazily and fail in one way."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import pymongo
 from pymongo import AsyncMongoClient, ReadPreference, WriteConcern
@@ -18,6 +20,12 @@ from app.metrics import Metrics, MongoPoolMetrics
 from app.settings import Settings
 
 CONNECT_TIMEOUT = 1.0
+EXTRA_ATTEMPTS = 2
+# Rediscovery closes connections in use. Their users then meet a closed uvloop transport
+# (RuntimeError) or none (AttributeError), which redis-py takes for no lost connection.
+TORN_DOWN = (RuntimeError, AttributeError)
+
+T = TypeVar("T")
 
 
 class StoreUnavailable(Exception):
@@ -102,42 +110,73 @@ class RedisStore:
         # redis-py raises when a node's pool is full. No command holds more than one
         # connection, so with this many commands at a time it never is.
         self._turns = asyncio.Semaphore(settings.redis_max_connections)
+        self._running: set[asyncio.Task[Any]] = set()
+        url = settings.redis_url.get_secret_value()
+        first = urlsplit(url)
+        # The client rediscovers through the addresses it has found. Those change when
+        # pods restart; the names given here stay good.
+        self._given_nodes = [(first.hostname, first.port or 6379), *settings.redis_nodes]
         self.client: RedisCluster = RedisCluster.from_url(
-            settings.redis_url.get_secret_value(),
+            url,
             startup_nodes=[ClusterNode(host, port) for host, port in settings.redis_nodes],
             max_connections=settings.redis_max_connections,
-            # Addresses change when pods restart; the given names stay good.
-            dynamic_startup_nodes=False,
             # A lost shard must not take the others' keys with it.
             require_full_coverage=False,
-            retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=1.0), retries=5),
+            # On MOVED, learn the one slot: rediscovery would close everyone's connections.
+            reinitialize_steps=0,
+            retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=1.0), retries=3),
             socket_connect_timeout=CONNECT_TIMEOUT,
-            socket_timeout=settings.store_timeout,
+            socket_timeout=CONNECT_TIMEOUT,
             decode_responses=True,
         )
 
-    @asynccontextmanager
-    async def guard(self, timeout: float | None = None) -> AsyncIterator[None]:
-        """Bound what happens inside by `timeout` seconds; failures become StoreUnavailable."""
+    async def run(self, command: Callable[[], Awaitable[T]], timeout: float | None = None) -> T:
+        """Run an idempotent command; after `timeout` seconds stop waiting for it.
+
+        A command is left to end by its own socket timeouts, never cancelled: cancelling
+        redis-py while it discovers the cluster closes every other caller's connection.
+        """
         seconds = timeout or self._timeout
         try:
-            async with asyncio.timeout(seconds), self._turns:
-                yield
+            async with asyncio.timeout(seconds):
+                await self._turns.acquire()
+                task = asyncio.create_task(self._attempt(command))
+                self._running.add(task)
+                task.add_done_callback(self._end_turn)
+                return await asyncio.shield(task)
         except TimeoutError as error:
             raise StoreUnavailable(self.name, f"no answer within {seconds:g} s") from error
         except IndexError as error:  # redis-py's way to say that no node was listed
             raise StoreUnavailable(self.name, "no node owns a slot: cluster not formed") from error
         # RedisClusterException, raised when no node is reachable, is not a RedisError.
-        except (RedisError, RedisClusterException, OSError) as error:
+        except (RedisError, RedisClusterException, OSError, *TORN_DOWN) as error:
             raise StoreUnavailable(self.name, f"{type(error).__name__}: {error}") from error
+
+    async def _attempt(self, command: Callable[[], Awaitable[T]]) -> T:
+        """Try again after the two failures that redis-py does not mend by itself."""
+        for _ in range(EXTRA_ATTEMPTS):
+            try:
+                return await command()
+            except TORN_DOWN:
+                await asyncio.sleep(0)
+            except RedisClusterException:
+                await self.client.initialize(additional_startup_nodes_info=self._given_nodes)
+        return await command()
+
+    def _end_turn(self, task: asyncio.Task[Any]) -> None:
+        self._turns.release()
+        self._running.discard(task)
+        if not task.cancelled():
+            task.exception()  # seen, even when its caller no longer waits
 
     async def ping(self, timeout: float) -> None:
         """Return when a node of a formed cluster answers."""
-        async with self.guard(timeout):
-            await self.client.ping(target_nodes=RedisCluster.RANDOM)
+        await self.run(lambda: self.client.ping(target_nodes=RedisCluster.RANDOM), timeout)
 
     async def close(self) -> None:
         """Close every pooled connection."""
+        for task in self._running:
+            task.cancel()
         await self.client.aclose()
 
 

@@ -1,5 +1,6 @@
 """A real Redis Cluster of three primaries on loopback, with a password."""
 
+import signal
 import socket
 import subprocess
 import time
@@ -61,6 +62,15 @@ class RedisCluster:
     def keys(self, pattern: str) -> list[str]:
         """Every matching key, over all nodes."""
         return [key for port in self.ports for key in self.cli(port, "KEYS", pattern).split()]
+
+    def kill_node(self, index: int) -> None:
+        """Kill one node; its slots have no replica."""
+        self._processes[index].kill()
+        self._processes[index].wait(timeout=10)
+
+    def hang_node(self, index: int) -> None:
+        """Stop one node from answering while its connections stay open."""
+        self._processes[index].send_signal(signal.SIGSTOP)
 
     def stop(self) -> None:
         for process in self._processes:

@@ -1,6 +1,7 @@
 """Starting before the stores, stopping under load, losing and regaining a store."""
 
 import signal
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -40,6 +41,39 @@ def test_losing_redis_shows_in_readiness_and_costs_no_answers(
         )
         assert backend.client.get("/ai/answer?question=q").status_code == 200
         assert backend.client.get("/healthz/live").status_code == 200
+
+
+@pytest.mark.parametrize("loss", [RedisCluster.kill_node, RedisCluster.hang_node])
+def test_the_loss_of_the_node_in_the_url_does_not_cut_the_backend_off(
+    start_backend: Callable[..., Backend],
+    absent_mongodb_uri: str,
+    own_cluster: RedisCluster,
+    loss: Callable[[RedisCluster, int], None],
+) -> None:
+    own_cluster.start()
+    with start_backend(MONGODB_URI=absent_mongodb_uri, REDIS_URL=own_cluster.url) as backend:
+        assert backend.client.post("/sessions", json={"user": "u"}).status_code == 201
+        loss(own_cluster, 0)
+        for number in range(10):
+            answer = backend.client.get(f"/ai/answer?question={number}")
+            assert answer.status_code == 200
+        for _ in range(3):
+            backend.wait_for("/healthz/ready", lambda it: it.json()["failing"] == ["mongodb"])
+            time.sleep(1.1)
+        assert "Traceback" not in backend.log()
+
+
+def test_a_burst_at_the_first_moment_is_answered_in_full(
+    start_backend: Callable[..., Backend], absent_mongodb_uri: str, redis_cluster: RedisCluster
+) -> None:
+    with (
+        start_backend(MONGODB_URI=absent_mongodb_uri, REDIS_URL=redis_cluster.url) as backend,
+        ThreadPoolExecutor(60) as pool,
+    ):
+        questions = [f"/ai/answer?question=burst+{number % 30}" for number in range(600)]
+        statuses = [answer.status_code for answer in pool.map(backend.client.get, questions)]
+        assert set(statuses) == {200}
+        assert "Traceback" not in backend.log()
 
 
 def test_more_callers_than_redis_connections_wait_instead_of_failing(

@@ -41,8 +41,7 @@ class AnswerCache:
     async def get(self, key: str) -> tuple[str | None, str]:
         """Return the cached text, if any, with HIT, MISS or BYPASS."""
         try:
-            async with self._redis.guard(CACHE_TIMEOUT):
-                text = await self._redis.client.get(key)
+            text = await self._redis.run(lambda: self._redis.client.get(key), CACHE_TIMEOUT)
         except StoreUnavailable as error:
             self._failures.record(error)
             self._metrics.cache_bypasses.inc()
@@ -56,8 +55,9 @@ class AnswerCache:
     async def put(self, key: str, text: str, ttl_seconds: int) -> None:
         """Keep a text if the cache takes it."""
         try:
-            async with self._redis.guard(CACHE_TIMEOUT):
-                await self._redis.client.set(key, text, ex=ttl_seconds)
+            await self._redis.run(
+                lambda: self._redis.client.set(key, text, ex=ttl_seconds), CACHE_TIMEOUT
+            )
         except StoreUnavailable as error:
             self._failures.record(error)
 

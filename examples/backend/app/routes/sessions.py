@@ -33,17 +33,15 @@ async def create_session(new: NewSession, redis: Redis, settings: CurrentSetting
     """Open a session."""
     token = secrets.token_urlsafe(TOKEN_BYTES)
     ttl = settings.session_ttl_seconds
-    async with redis.guard():
-        await redis.client.set(_key(token), new.user, ex=ttl)
+    await redis.run(lambda: redis.client.set(_key(token), new.user, ex=ttl))
     return Session(token=token, user=new.user, expires_in_seconds=ttl)
 
 
 @router.get("/{token}")
 async def read_session(token: Token, redis: Redis) -> Session:
     """Look a session up; reading does not prolong it."""
-    async with redis.guard():
-        user = await redis.client.get(_key(token))
-        ttl = await redis.client.ttl(_key(token))
+    user = await redis.run(lambda: redis.client.get(_key(token)))
+    ttl = await redis.run(lambda: redis.client.ttl(_key(token)))
     if user is None or ttl < 0:  # it may expire between the two reads
         raise HTTPException(404, "no such session, or it has expired")
     return Session(token=token, user=user, expires_in_seconds=ttl)

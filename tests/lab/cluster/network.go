@@ -77,6 +77,11 @@ func (r Record) connectRoutes() error {
 			namespace = r.NodeName(at)
 		}
 		var lines []string
+		if at == 0 {
+			// Service addresses are rewritten on the way out, but a packet
+			// without any route is refused before that.
+			lines = append(lines, "route replace "+r.ServiceRange()+" dev "+bridge)
+		}
 		for i := 1; i <= r.Nodes; i++ {
 			if i != at {
 				lines = append(lines, fmt.Sprintf("route replace %s via %s", r.PodRange(i), r.NodeAddress(i)))

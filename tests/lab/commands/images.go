@@ -60,7 +60,7 @@ func (w *imageWork) buildEach(names []string, then func(images.Built) error) err
 			return err
 		}
 	}
-	recipes, missing, err := w.sources.Recipes(w.steps)
+	recipes, missing, err := w.sources.Recipes()
 	if err != nil {
 		return err
 	}
@@ -119,7 +119,7 @@ func (w *imageWork) list() *cobra.Command {
 		Example: "  lab image list",
 		Args:    cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			recipes, missing, err := w.sources.Recipes(w.steps)
+			recipes, missing, err := w.sources.Recipes()
 			if err != nil {
 				return err
 			}
@@ -161,7 +161,7 @@ func (w *imageWork) exec() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			recipes, missing, err := w.sources.Recipes(w.steps)
+			recipes, missing, err := w.sources.Recipes()
 			if err != nil {
 				return err
 			}

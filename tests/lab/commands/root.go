@@ -30,7 +30,7 @@ network namespaces with no route out. Labs of different names run side by side.`
 	}
 	root.PersistentFlags().StringVar(&labName, "name", "lab", "name of the lab")
 	root.AddCommand(
-		up(), down(), status(), build(), check(),
+		up(), down(), status(), build(), checkCommand(),
 		kubeconfig(), kubectl(), helm(), enter(),
 		image(), node(), pod(),
 		audit(), logs(), serve(),

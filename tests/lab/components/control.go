@@ -186,9 +186,10 @@ func (b Builder) Forward() host.Process {
 }
 
 // ControlProxy makes Services reachable from the control plane's namespace,
-// in which probes and load run.
+// in which probes and load run. It borrows the name of node 1: kube-proxy waits
+// half a minute for a node of its name to exist.
 func (b Builder) ControlProxy() host.Process {
-	return b.control("kube-proxy", b.proxyCommand(b.Lab.Namespace(), b.Lab.ControlAddress())...)
+	return b.control("kube-proxy", b.proxyCommand(b.Lab.NodeName(1), b.Lab.ControlAddress())...)
 }
 
 func (b Builder) proxyCommand(node, address string) []string {

@@ -1,28 +1,20 @@
 package images
 
 import (
-	_ "embed"
-
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"eaiser.io/operator/tests/lab/modules"
 	"eaiser.io/operator/tests/lab/progress"
 )
-
-//go:embed pause.c
-var pauseSource []byte
-
-// compiledPause stands, as the source of a File, for the compiled pause.c.
-const compiledPause = "pause"
 
 // Builder makes images and keeps them in the cache.
 type Builder struct {
@@ -41,6 +33,10 @@ type Built struct {
 // Build makes the image, or finds it in the cache when nothing it is made of
 // has changed.
 func (b Builder) Build(recipe Recipe) (Built, error) {
+	recipe, err := b.makeSources(recipe)
+	if err != nil {
+		return Built{}, fmt.Errorf("image %s: %w", recipe.Name, err)
+	}
 	key, err := recipeKey(recipe)
 	if err != nil {
 		return Built{}, fmt.Errorf("image %s: %w", recipe.Name, err)
@@ -124,17 +120,7 @@ func (b Builder) build(recipe Recipe, stem string) (Built, error) {
 
 // files completes the recipe's files by what must be made or looked up first.
 func (b Builder) files(recipe Recipe, lower []string) ([]File, error) {
-	var files []File
-	for _, file := range recipe.Files {
-		if file.Source == compiledPause {
-			compiled, err := b.compilePause()
-			if err != nil {
-				return nil, err
-			}
-			file.Source = compiled
-		}
-		files = append(files, file)
-	}
+	files := slices.Clone(recipe.Files)
 	if recipe.Requirements != "" {
 		packages, err := b.pythonPackages(recipe.Suite, recipe.Requirements)
 		if err != nil {
@@ -210,22 +196,6 @@ func (b Builder) pythonPackages(suite, requirements string) (string, error) {
 	return folder, installRequirements(suite, requirements, folder)
 }
 
-func (b Builder) compilePause() (string, error) {
-	path := filepath.Join(b.Cache, "layers", "pause-"+hashOf(string(pauseSource)))
-	if _, err := os.Stat(path); err == nil {
-		return path, nil
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return "", err
-	}
-	command := exec.Command("cc", "-x", "c", "-Os", "-static", "-s", "-o", path, "-")
-	command.Stdin = strings.NewReader(string(pauseSource))
-	if output, err := command.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("compile pause.c: %w: %s\ninstall a C compiler: apt-get install gcc libc6-dev", err, output)
-	}
-	return path, nil
-}
-
 // removeOlder removes former builds of the image; it is called before the new
 // one is recorded, so records present belong to older sources.
 func (b Builder) removeOlder(name string) {
@@ -250,26 +220,29 @@ func writeTo(path string, write func(out *os.File) error) error {
 	return os.Rename(path+".part", path)
 }
 
-// recipeKey is the hash of a recipe and of the content of all it names.
+// recipeKey is the hash of a recipe and of the content of all it names. Where
+// the content lies does not matter, so clones share the cache.
 func recipeKey(recipe Recipe) (string, error) {
-	contents := []string{string(pauseSource)}
-	for _, file := range recipe.Files {
-		if file.Source == "" || file.Source == compiledPause {
-			continue
+	sources := []string{}
+	files := slices.Clone(recipe.Files)
+	for i := range files {
+		if files[i].Source != "" {
+			sources = append(sources, files[i].Source)
 		}
-		sum, err := hashPath(file.Source)
-		if err != nil {
-			return "", err
-		}
-		contents = append(contents, sum)
+		files[i].Source = ""
 	}
 	if recipe.Requirements != "" {
-		sum, err := hashPath(recipe.Requirements)
+		sources = append(sources, recipe.Requirements)
+	}
+	contents := []string{}
+	for _, source := range sources {
+		sum, err := hashPath(source)
 		if err != nil {
 			return "", err
 		}
 		contents = append(contents, sum)
 	}
+	recipe.Files, recipe.Requirements, recipe.Libraries = files, "", ""
 	return hashOf([]any{recipe, contents}), nil
 }
 

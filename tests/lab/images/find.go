@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"eaiser.io/operator/tests/lab/modules"
-	"eaiser.io/operator/tests/lab/progress"
 )
 
 // Sources says where this machine keeps what images are made of.
@@ -24,7 +23,7 @@ func (s Sources) repository() string { return filepath.Clean(filepath.Join(s.Lab
 
 // Recipes lists every image this machine can make now. Missing names, with
 // reasons, those it cannot.
-func (s Sources) Recipes(steps *progress.Printer) (recipes []Recipe, missing map[string]string, err error) {
+func (s Sources) Recipes() (recipes []Recipe, missing map[string]string, err error) {
 	recipes = append([]Recipe{Pause()}, Debian()...)
 	missing = map[string]string{}
 	backend := filepath.Join(s.repository(), "examples", "backend")
@@ -33,7 +32,7 @@ func (s Sources) Recipes(steps *progress.Printer) (recipes []Recipe, missing map
 	} else {
 		missing["backend"] = "there is no examples/backend/requirements.txt"
 	}
-	mongod, err := s.mongod(steps)
+	mongod, err := s.mongod()
 	switch {
 	case err != nil:
 		return nil, nil, err
@@ -70,7 +69,7 @@ func (s Sources) realMongod() string {
 	return ""
 }
 
-func (s Sources) mongod(steps *progress.Printer) (*Recipe, error) {
+func (s Sources) mongod() (*Recipe, error) {
 	if path := s.realMongod(); path != "" {
 		version, err := mongodVersion(path)
 		if err != nil {
@@ -82,11 +81,7 @@ func (s Sources) mongod(steps *progress.Printer) (*Recipe, error) {
 	if !modules.StandIn.Exists(s.Lab) {
 		return nil, nil
 	}
-	binary, err := modules.StandIn.Binary(steps)
-	if err != nil {
-		return nil, err
-	}
-	recipe := MongodStandIn(binary)
+	recipe := MongodStandIn()
 	return &recipe, nil
 }
 
@@ -97,7 +92,7 @@ func (s Sources) MongodReference() (reference string, standIn bool, err error) {
 		version, err := mongodVersion(path)
 		return Mongod(path, version).Reference, false, err
 	}
-	return MongodStandIn("").Reference, true, nil
+	return MongodStandIn().Reference, true, nil
 }
 
 var versionPattern = regexp.MustCompile(`v(\d+\.\d+\.\d+)`)

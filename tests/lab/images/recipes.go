@@ -28,14 +28,23 @@ type Recipe struct {
 	WorkingDir string
 }
 
-// File is copied into an image: a file or a whole folder of the host, or the
-// given content.
+// File is copied into an image: a file or a whole folder of the host, what the
+// lab makes itself, or the given content.
 type File struct {
 	Source  string
+	Made    made
 	Content string
 	Target  string
 	Mode    uint32 // for a single file; 0 means 0644
 }
+
+// made names a program that the builder compiles before it copies it.
+type made string
+
+const (
+	madePause   made = "pause"
+	madeStandIn made = "mongod-standin"
+)
 
 // Repository begins every reference. No registry has that name, so a node can
 // never pull by mistake what was not loaded.
@@ -46,7 +55,7 @@ func Pause() Recipe {
 	return Recipe{
 		Name: "pause", Reference: Repository + "pause:1",
 		About:   "holds a pod's namespaces; static C",
-		Files:   []File{{Source: compiledPause, Target: "/pause", Mode: 0o755}},
+		Files:   []File{{Made: madePause, Target: "/pause", Mode: 0o755}},
 		Command: []string{"/pause"},
 	}
 }
@@ -109,12 +118,12 @@ func Mongod(binary, version string) Recipe {
 }
 
 // MongodStandIn is a test double for machines without mongod.
-func MongodStandIn(binary string) Recipe {
+func MongodStandIn() Recipe {
 	return Recipe{
 		Name: "mongod", Reference: Repository + "mongod-standin:7.0",
 		About: "STAND-IN for mongod: tests/lab/mongod-standin, not MongoDB",
 		Suite: "trixie", Packages: []string{},
-		Files:   []File{{Source: binary, Target: "/usr/bin/mongod", Mode: 0o755}},
+		Files:   []File{{Made: madeStandIn, Target: "/usr/bin/mongod", Mode: 0o755}},
 		Command: []string{"mongod"},
 	}
 }

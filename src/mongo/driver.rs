@@ -1,6 +1,8 @@
 //! Carries out one step. IO; decides nothing but what an error code means for the step.
 
 pub(super) mod failure;
+#[cfg(test)]
+mod live_test;
 
 use std::future::IntoFuture;
 use std::time::Duration;

@@ -107,7 +107,7 @@ fn add_member(situation: &Situation<'_>) -> Rule {
                 ));
             }
             _ if observed.terminating => {
-                blocked.push(format!("{} cannot join: it is being deleted", member.pod))
+                blocked.push(format!("{} cannot join: it is being deleted", member.pod));
             }
             View::NotInitialized | View::Member(_) => {
                 let id = situation.config.lowest_free_id();

@@ -1,1 +1,35 @@
 //! MongoDB replica set: observed topology, planned steps, and the driver that carries them out.
+//!
+//! | module | what | touches the network |
+//! |---|---|---|
+//! | [`wanted`] | what the set shall be | no |
+//! | [`config`] | a replica set configuration and its edits | no |
+//! | [`topology`] | what every member said, and what follows from it | no |
+//! | [`reply`] | server replies into plain data | no |
+//! | [`steps`] | the one next step towards what is wanted, and its command | no |
+//! | [`connections`] | one cheap client per member | yes |
+//! | [`observe`] | asks every member, never fails | yes |
+//! | [`driver`] | carries out one step | yes |
+//!
+//! One pass is [`observe::topology`], [`steps::next`], and [`driver::run`] when that is
+//! [`Next::Do`]. Nothing is remembered between passes that a restart could lose.
+
+pub mod config;
+pub mod connections;
+pub mod driver;
+pub mod observe;
+pub mod reply;
+pub mod steps;
+pub mod topology;
+pub mod wanted;
+
+#[cfg(test)]
+mod fixture;
+
+pub use config::ReplicaSetConfig;
+pub use connections::Connections;
+pub use driver::{Error, Outcome};
+pub use observe::{Credentials, Target};
+pub use steps::{Next, Step};
+pub use topology::{MemberSummary, Observed, Topology, UserState, View};
+pub use wanted::{ApplicationUser, Wanted, WantedMember};

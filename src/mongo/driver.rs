@@ -1,0 +1,230 @@
+//! Carries out one step. IO; decides nothing but what an error code means for the step.
+
+pub(super) mod failure;
+#[cfg(test)]
+mod live_test;
+
+use std::future::IntoFuture;
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::time::timeout;
+
+use super::config::Malformed;
+use super::connections::Connections;
+use super::steps::{Step, command};
+use super::topology::Topology;
+use super::wanted::Wanted;
+use failure::Failure;
+
+/// Longest wait for one command. A step down waits for a secondary, a reconfiguration for a majority.
+const STEP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What became of a step that did not fail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Carried out, or found carried out already.
+    Done,
+    /// The set was in the middle of something; the next pass looks again. Not an error.
+    Retry {
+        /// What the server said.
+        reason: String,
+    },
+}
+
+/// Why a step failed. Never holds a credential.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// The member the step goes to was not asked in this pass.
+    #[error("could not {step}: {host} is not connected")]
+    NotConnected {
+        /// The step, in words.
+        step: String,
+        /// Member the command was for.
+        host: String,
+    },
+    /// The server refused the command.
+    #[error("could not {step}: {host} answered {name} ({code}): {message}")]
+    Refused {
+        /// The step, in words.
+        step: String,
+        /// Member asked.
+        host: String,
+        /// Server error code.
+        code: i32,
+        /// Name of the code.
+        name: String,
+        /// Server's sentence.
+        message: String,
+    },
+    /// The login as `__system` was refused.
+    #[error("could not {step}: {host} refused the login: {message}")]
+    LoginRefused {
+        /// The step, in words.
+        step: String,
+        /// Member asked.
+        host: String,
+        /// What it said.
+        message: String,
+    },
+    /// The connection broke or no answer came; the command may or may not have been carried out.
+    #[error("could not {step}: no answer from {host}: {message}")]
+    NoAnswer {
+        /// The step, in words.
+        step: String,
+        /// Member asked.
+        host: String,
+        /// What happened.
+        message: String,
+    },
+    /// The primary's configuration could not be edited.
+    #[error("could not {step}")]
+    Malformed {
+        /// The step, in words.
+        step: String,
+        /// What is wrong with it.
+        source: Malformed,
+    },
+}
+
+impl Error {
+    /// A stable word for events, metrics and conditions.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::NotConnected { .. } => "MemberNotConnected",
+            Self::Refused { .. } => "MemberRefusedCommand",
+            Self::LoginRefused { .. } => "MemberRefusedLogin",
+            Self::NoAnswer { .. } => "MemberDidNotAnswer",
+            Self::Malformed { .. } => "MalformedConfiguration",
+        }
+    }
+}
+
+/// Carries out `step`, which [`super::steps::next`] decided from this very `topology`.
+pub async fn run(
+    step: &Step,
+    wanted: &Wanted,
+    topology: &Topology,
+    connections: &Connections,
+) -> Result<Outcome, Error> {
+    let words = || step.to_string();
+    let command = command(step, wanted, topology).map_err(|source| Error::Malformed {
+        step: words(),
+        source,
+    })?;
+    let Some(command) = command else {
+        return Ok(Outcome::Retry {
+            reason: "the replica set has no primary".to_owned(),
+        });
+    };
+    let host = command.host;
+    let Some(client) = connections.known(&host) else {
+        return Err(Error::NotConnected { step: words(), host });
+    };
+    let database = client.database(&command.database);
+    match timeout(STEP_TIMEOUT, database.run_command(command.document).into_future()).await {
+        Ok(Ok(_)) => Ok(Outcome::Done),
+        Ok(Err(error)) => judge(step, host, Failure::of(&error)),
+        Err(_) => {
+            let message = format!("none within {} s", STEP_TIMEOUT.as_secs());
+            Err(Error::NoAnswer {
+                step: words(),
+                host,
+                message,
+            })
+        }
+    }
+}
+
+fn judge(step: &Step, host: String, failure: Failure) -> Result<Outcome, Error> {
+    let words = step.to_string();
+    match failure {
+        Failure::Command { code, .. } if failure::is_done(step, code) => Ok(Outcome::Done),
+        Failure::Command { code, name, message } if failure::is_passing(step, code) => Ok(Outcome::Retry {
+            reason: format!("{host} answered {name} ({code}): {message}"),
+        }),
+        Failure::Command { code, name, message } => Err(Error::Refused {
+            step: words,
+            host,
+            code,
+            name,
+            message,
+        }),
+        Failure::Refused { reason } => Err(Error::LoginRefused {
+            step: words,
+            host,
+            message: reason,
+        }),
+        Failure::Unreachable { reason } => Err(Error::NoAnswer {
+            step: words,
+            host,
+            message: reason,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(step: &Step, code: i32) -> Result<Outcome, Error> {
+        let failure = Failure::Command {
+            code,
+            name: "Name".into(),
+            message: "sentence".into(),
+        };
+        judge(step, "a:27017".into(), failure)
+    }
+
+    fn add() -> Step {
+        Step::AddMember {
+            host: "b:27017".into(),
+            id: 1,
+        }
+    }
+
+    #[test]
+    fn a_second_initiation_and_a_second_user_count_as_done() {
+        assert_eq!(
+            answered(
+                &Step::Initiate {
+                    host: "a:27017".into()
+                },
+                23
+            )
+            .unwrap(),
+            Outcome::Done
+        );
+        assert_eq!(answered(&Step::CreateUser, 51003).unwrap(), Outcome::Done);
+    }
+
+    #[test]
+    fn a_configuration_in_progress_or_overtaken_is_tried_again() {
+        for code in [103, 109, 308] {
+            assert!(
+                matches!(answered(&add(), code).unwrap(), Outcome::Retry { .. }),
+                "code {code}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_member_that_is_no_longer_primary_is_tried_again() {
+        assert!(matches!(answered(&add(), 10107).unwrap(), Outcome::Retry { .. }));
+    }
+
+    #[test]
+    fn an_unexpected_refusal_is_an_error_with_code_name_and_member() {
+        let error = answered(&add(), 13).unwrap_err();
+        assert_eq!(error.reason(), "MemberRefusedCommand");
+        assert_eq!(
+            error.to_string(),
+            "could not add b:27017 without a vote: a:27017 answered Name (13): sentence"
+        );
+    }
+
+    #[test]
+    fn already_initialized_is_no_excuse_for_other_steps() {
+        assert!(answered(&add(), 23).is_err());
+    }
+}

@@ -1,0 +1,215 @@
+//! Asks every member at once what it knows. IO; never fails: what goes wrong becomes that member's view.
+
+use std::future::{Future, IntoFuture};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use futures::future::join_all;
+use mongodb::Client;
+use mongodb::bson::{Document, doc};
+use sha2::{Digest, Sha256};
+use tokio::time::timeout;
+
+use super::connections::{self, Connections, Login};
+use super::driver::failure::Failure;
+use super::reply;
+use super::topology::{Observed, Topology, UserState, View};
+use super::wanted::ApplicationUser;
+use crate::password::Password;
+
+/// Longest wait for everything one member is asked.
+const MEMBER_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// One pod to ask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Pod name.
+    pub pod: String,
+    /// Name and port the set knows it by.
+    pub host: String,
+    /// Where to dial it; none while the pod has no address.
+    pub address: Option<SocketAddr>,
+    /// The pod is being deleted.
+    pub terminating: bool,
+}
+
+/// What observing needs to log in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credentials {
+    /// Content of the keyfile all members share.
+    pub keyfile: Password,
+    /// The user whose login is tried on the primary.
+    pub application_user: ApplicationUser,
+}
+
+/// Asks all targets at once. Takes as long as the slowest, at most about six seconds.
+pub async fn topology(targets: &[Target], credentials: &Credentials, connections: &Connections) -> Topology {
+    connections.keep_only(|host| targets.iter().any(|target| target.host == host));
+    let members = join_all(
+        targets
+            .iter()
+            .map(|target| observed(target, &credentials.keyfile, connections)),
+    )
+    .await;
+    let mut topology = Topology {
+        members,
+        application_user: UserState::Unknown,
+    };
+    let primary = topology.primary().map(|(observed, _)| observed.host.clone());
+    if let Some(target) = targets
+        .iter()
+        .find(|target| Some(&target.host) == primary.as_ref())
+    {
+        let state = user_state(target, &credentials.application_user, connections);
+        topology.application_user = timeout(MEMBER_TIMEOUT, state).await.unwrap_or(UserState::Unknown);
+    }
+    topology
+}
+
+async fn observed(target: &Target, keyfile: &Password, connections: &Connections) -> Observed {
+    let view = match target.address {
+        None => View::Unreachable {
+            reason: "the pod has no address yet".to_owned(),
+        },
+        Some(address) => match connections.member(&target.host, address, keyfile) {
+            Ok(client) => timeout(MEMBER_TIMEOUT, view(&client))
+                .await
+                .unwrap_or_else(|_| no_answer()),
+            Err(error) => Failure::of(&error).into_view(),
+        },
+    };
+    if matches!(view, View::Unreachable { .. } | View::Refused { .. }) {
+        connections.forget(&target.host);
+    }
+    Observed {
+        pod: target.pod.clone(),
+        host: target.host.clone(),
+        terminating: target.terminating,
+        view,
+    }
+}
+
+fn no_answer() -> View {
+    View::Unreachable {
+        reason: format!("no answer within {} s", MEMBER_TIMEOUT.as_secs()),
+    }
+}
+
+async fn view(client: &Client) -> View {
+    let status = match ask(client, "admin", doc! { "replSetGetStatus": 1 }).await {
+        Ok(status) => Some(status),
+        Err(Failure::Command {
+            code: Failure::NOT_YET_INITIALIZED,
+            ..
+        }) => return without_configuration(client).await,
+        Err(Failure::Command {
+            code: Failure::INVALID_REPLICA_SET_CONFIG,
+            ..
+        }) => None,
+        Err(failure) => return failure.into_view(),
+    };
+    match ask(client, "admin", doc! { "replSetGetConfig": 1 }).await {
+        Ok(config) => reply::member(&config, status.as_ref()).map_or_else(
+            |malformed| View::Unreachable {
+                reason: format!("odd answer: {malformed}"),
+            },
+            |member| View::Member(Box::new(member)),
+        ),
+        Err(failure) => failure.into_view(),
+    }
+}
+
+/// A mongod that has just started says "not yet initialized" until it has loaded the configuration
+/// on its disk, which can take as long as name resolution does. Taking that for an empty member
+/// would initiate a second set, so its disk is asked.
+async fn without_configuration(client: &Client) -> View {
+    let stored = doc! { "find": "system.replset", "limit": 1, "singleBatch": true };
+    match ask(client, "local", stored).await {
+        Ok(reply) => match reply
+            .get_document("cursor")
+            .and_then(|cursor| cursor.get_array("firstBatch"))
+        {
+            Ok(stored) if stored.is_empty() => View::NotInitialized,
+            Ok(_) => View::Unreachable {
+                reason: "it is still loading its replica set configuration".to_owned(),
+            },
+            Err(_) => View::Unreachable {
+                reason: "odd answer: field cursor.firstBatch is missing".to_owned(),
+            },
+        },
+        Err(failure) => failure.into_view(),
+    }
+}
+
+async fn user_state(target: &Target, user: &ApplicationUser, connections: &Connections) -> UserState {
+    let (Some(address), Some(client)) = (target.address, connections.known(&target.host)) else {
+        return UserState::Unknown;
+    };
+    let question =
+        doc! { "usersInfo": { "user": &user.name, "db": &user.database }, "showCredentials": true };
+    let Ok(reply) = ask(&client, &user.database, question).await else {
+        return UserState::Unknown;
+    };
+    let info = match reply::user(&reply, user) {
+        Ok(Some(info)) => info,
+        Ok(None) => return UserState::Missing,
+        Err(_) => return UserState::Unknown,
+    };
+    if !info.roles_match {
+        return UserState::RolesDiffer;
+    }
+    let login = login(target, user, info.credentials.as_ref());
+    if connections.is_verified(&login) {
+        return UserState::Matches;
+    }
+    let password = user.password.expose().to_owned();
+    let Ok(client) = connections::client(address, &user.name, &user.database, password) else {
+        return UserState::Unknown;
+    };
+    match ask(&client, &user.database, doc! { "ping": 1 }).await {
+        Ok(_) => {
+            connections.set_verified(login);
+            UserState::Matches
+        }
+        Err(Failure::Refused { .. }) => UserState::PasswordDiffers,
+        Err(_) => UserState::Unknown,
+    }
+}
+
+/// Changes whenever a login that worked might no longer work.
+fn login(target: &Target, user: &ApplicationUser, stored: Option<&Document>) -> Login {
+    let mut digest = Sha256::new();
+    let address = target
+        .address
+        .map(|address| address.to_string())
+        .unwrap_or_default();
+    let stored = stored.map(ToString::to_string).unwrap_or_default();
+    for part in [
+        &target.host,
+        &address,
+        &user.name,
+        &user.database,
+        user.password.expose(),
+        &stored,
+    ] {
+        // The length keeps neighbours apart: "ab" + "c" is not "a" + "bc".
+        digest.update(part.len().to_be_bytes());
+        digest.update(part.as_bytes());
+    }
+    digest.finalize().into()
+}
+
+fn ask(
+    client: &Client,
+    database: &str,
+    command: Document,
+) -> impl Future<Output = Result<Document, Failure>> {
+    let database = client.database(database);
+    async move {
+        database
+            .run_command(command)
+            .into_future()
+            .await
+            .map_err(|error| Failure::of(&error))
+    }
+}

@@ -83,3 +83,12 @@ pub struct EaiserClusterSpec {
     #[serde(default)]
     pub monitoring: MonitoringSpec,
 }
+
+/// The CustomResourceDefinition, as it is committed under `crds/`.
+///
+/// # Errors
+/// Never in practice: the definition is built from types.
+pub fn definition_yaml() -> Result<String, serde_saphyr::ser::Error> {
+    use kube::CustomResourceExt;
+    serde_saphyr::to_string(&EaiserCluster::crd())
+}

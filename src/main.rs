@@ -1,3 +1,7 @@
-//! The `eaiser` command.
+//! The `eaiser` command; everything is in the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    eaiser_operator::cli::main()
+}

@@ -11,7 +11,7 @@ pub struct EaiserClusterStatus {
     /// Generation of the spec this status speaks about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// One word: `Pending`, `Forming`, `Ready`, `Degraded` or `Invalid`.
+    /// One word: `Forming`, `Ready`, `Degraded` or `Invalid`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phase: Option<String>,
     /// One sentence on what is happening and what it waits for.
@@ -64,9 +64,9 @@ pub struct CapacityStatus {
     pub binding: String,
     /// Every constraint with its number and arithmetic.
     pub constraints: Vec<ConstraintStatus>,
-    /// Percent by which the ready pods' planned capacity exceeds (or, below zero, misses) the peak.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub headroom_percent: Option<i32>,
+    /// Percent by which the throughput of `maxReplicas` at the knee exceeds the demand of the peak
+    /// users; below zero when the peak cannot be served.
+    pub headroom_percent: i32,
     /// Connections to MongoDB each API worker may pool.
     pub mongodb_max_pool_size: i32,
 }
@@ -87,6 +87,9 @@ pub struct ConstraintStatus {
 #[derive(JsonSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct MongoDbStatus {
+    /// The replica set was initiated once. From then on, members that all claim to be empty are a
+    /// loss of data to report and never a reason to initiate a second, empty set.
+    pub initiated: bool,
     /// Pod that is the primary; absent while there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub primary: Option<String>,
@@ -103,7 +106,7 @@ pub struct MongoDbMemberStatus {
     /// Member state as MongoDB names it, `Unreachable` or `NotInitialized`.
     pub state: String,
     /// Votes in the replica set configuration.
-    pub votes: i32,
+    pub votes: i64,
     /// Node the pod runs on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,

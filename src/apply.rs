@@ -1,0 +1,147 @@
+//! Step 4 of a pass: server-side apply of what differs, deletion of strays.
+//!
+//! An object is sent only when what we rendered changed or a field we own drifted. Objects of our
+//! names that belong to somebody else are never touched; they are reported.
+
+pub mod child;
+pub mod drift;
+pub mod memory;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::stream;
+use kube::Client;
+
+use crate::desired::Desired;
+use crate::names::Identity;
+use crate::snapshot::Children;
+
+pub use child::{Child, Live};
+pub use memory::Memory;
+pub use write::Error;
+
+/// Requests in flight at a time for one cluster: the API server answers about 8 connections at
+/// full speed before they wait for each other.
+const CONCURRENT_WRITES: usize = 8;
+
+/// What a pass did to the children, and what it could not touch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Objects created, as `Kind/name`.
+    pub created: Vec<String>,
+    /// Objects changed.
+    pub changed: Vec<String>,
+    /// Objects deleted.
+    pub deleted: Vec<String>,
+    /// Objects that bear our name but are not ours; untouched.
+    pub foreign: Vec<String>,
+    /// Objects of an earlier cluster of this name which are still being deleted.
+    pub leftover: Vec<String>,
+}
+
+/// What happened to one object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Change {
+    Created(String),
+    Changed(String),
+    Deleted(String),
+    Foreign(String),
+    Leftover(String),
+    None,
+}
+
+/// Brings the live objects to what is desired.
+///
+/// # Errors
+/// The first request that failed; the others of its wave were still sent.
+pub async fn apply(
+    client: &Client,
+    identity: &Identity,
+    desired: Desired,
+    live: &Children,
+    memory: &Memory,
+) -> Result<Applied, Error> {
+    let mut applied = Applied::default();
+    let [first, second] = waves(desired, live);
+    let strays = strays(identity, &first, &second, live);
+    for wave in [first, second] {
+        let writes: Vec<BoxFuture<'_, Result<Change, Error>>> = wave
+            .into_iter()
+            .map(|child| -> BoxFuture<'_, _> { Box::pin(write::bring(client, identity, child, memory)) })
+            .collect();
+        run(writes, &mut applied).await?;
+    }
+    let deletions =
+        strays.into_iter().map(|stray| -> BoxFuture<'_, _> { Box::pin(write::delete(client, identity, stray)) }).collect();
+    run(deletions, &mut applied).await?;
+    Ok(applied)
+}
+
+async fn run(writes: Vec<BoxFuture<'_, Result<Change, Error>>>, applied: &mut Applied) -> Result<(), Error> {
+    let results: Vec<_> = stream::iter(writes).buffered(CONCURRENT_WRITES).collect().await;
+    for result in results {
+        match result? {
+            Change::Created(name) => applied.created.push(name),
+            Change::Changed(name) => applied.changed.push(name),
+            Change::Deleted(name) => applied.deleted.push(name),
+            Change::Foreign(name) => applied.foreign.push(name),
+            Change::Leftover(name) => applied.leftover.push(name),
+            Change::None => {}
+        }
+    }
+    Ok(())
+}
+
+/// What pods mount or are addressed by comes first; then the workloads and what watches them. The
+/// destructuring makes a new kind fail to compile until it is applied.
+fn waves(desired: Desired, live: &Children) -> [Vec<Child>; 2] {
+    let Desired {
+        secrets,
+        service_accounts,
+        config_maps,
+        services,
+        disruption_budgets,
+        stateful_sets,
+        deployments,
+        autoscalers,
+        prometheus_rules,
+        service_monitors,
+    } = desired;
+    let mut first = Vec::new();
+    first.extend(secrets.iter().map(|object| Child::new(object, &live.secrets)));
+    first.extend(service_accounts.iter().map(|object| Child::new(object, &live.service_accounts)));
+    first.extend(config_maps.iter().map(|object| Child::new(object, &live.config_maps)));
+    first.extend(services.iter().map(|object| Child::new(object, &live.services)));
+    first.extend(disruption_budgets.iter().map(|object| Child::new(object, &live.disruption_budgets)));
+    let mut second = Vec::new();
+    second.extend(stateful_sets.iter().map(|object| Child::new(object, &live.stateful_sets)));
+    second.extend(deployments.iter().map(|object| Child::new(object, &live.deployments)));
+    second.extend(autoscalers.iter().map(|object| Child::new(object, &live.autoscalers)));
+    second.extend(prometheus_rules.iter().map(|object| Child::new(object, &live.prometheus_rules)));
+    second.extend(service_monitors.iter().map(|object| Child::new(object, &live.service_monitors)));
+    [first, second]
+}
+
+/// Live objects this cluster owns and no longer wants. Pods and volumes are not ours to prune.
+fn strays(identity: &Identity, first: &[Child], second: &[Child], live: &Children) -> Vec<Live> {
+    let mut all = Vec::new();
+    all.extend(live.secrets.iter().map(|object| Live::of(&**object)));
+    all.extend(live.service_accounts.iter().map(|object| Live::of(&**object)));
+    all.extend(live.config_maps.iter().map(|object| Live::of(&**object)));
+    all.extend(live.services.iter().map(|object| Live::of(&**object)));
+    all.extend(live.disruption_budgets.iter().map(|object| Live::of(&**object)));
+    all.extend(live.stateful_sets.iter().map(|object| Live::of(&**object)));
+    all.extend(live.deployments.iter().map(|object| Live::of(&**object)));
+    all.extend(live.autoscalers.iter().map(|object| Live::of(&**object)));
+    all.extend(live.prometheus_rules.iter().map(|object| Live::of(&**object)));
+    all.extend(live.service_monitors.iter().map(|object| Live::of(&**object)));
+    let wanted = |stray: &Live| {
+        first.iter().chain(second).any(|child| child.resource.kind == stray.resource.kind && child.name == stray.name)
+    };
+    all.retain(|stray| stray.is_owned_by(identity) && !stray.deleting && !wanted(stray));
+    all
+}

@@ -1,0 +1,59 @@
+//! Step 3 of a pass: every child object, rendered. Pure and infallible.
+
+pub mod api;
+pub mod gateway;
+pub mod kinds;
+pub mod meta;
+pub mod mongodb;
+pub mod monitoring;
+pub mod pod;
+pub mod redis;
+
+#[cfg(test)]
+mod tests;
+
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service, ServiceAccount};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+
+use crate::plan::Plan;
+use crate::snapshot::Snapshot;
+use kinds::{PrometheusRule, ServiceMonitor};
+
+/// Every object a cluster should have. The order of the fields is the order of application: what a
+/// pod mounts exists before the pod, and what watches a workload comes after it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Desired {
+    /// Credentials and connection strings; created once, see [`crate::apply`].
+    pub secrets: Vec<Secret>,
+    /// Identities of the pods.
+    pub service_accounts: Vec<ServiceAccount>,
+    /// Configuration files.
+    pub config_maps: Vec<ConfigMap>,
+    /// Addresses.
+    pub services: Vec<Service>,
+    /// Limits on voluntary disruption.
+    pub disruption_budgets: Vec<PodDisruptionBudget>,
+    /// Databases.
+    pub stateful_sets: Vec<StatefulSet>,
+    /// API and gateway.
+    pub deployments: Vec<Deployment>,
+    /// The API's autoscaler.
+    pub autoscalers: Vec<HorizontalPodAutoscaler>,
+    /// Alerts, when the kind is served.
+    pub prometheus_rules: Vec<PrometheusRule>,
+    /// Scrape configuration, when the kind is served.
+    pub service_monitors: Vec<ServiceMonitor>,
+}
+
+/// Renders every child of the cluster.
+pub fn build(plan: &Plan, snapshot: &Snapshot) -> Desired {
+    let mut desired = Desired::default();
+    mongodb::build(plan, snapshot, &mut desired);
+    redis::build(plan, snapshot, &mut desired);
+    api::build(plan, snapshot, &mut desired);
+    gateway::build(plan, &mut desired);
+    monitoring::build(plan, snapshot, &mut desired);
+    desired
+}

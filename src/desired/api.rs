@@ -1,0 +1,60 @@
+//! Objects of the FastAPI tier. Pure.
+
+mod autoscaler;
+mod deployment;
+
+use k8s_openapi::api::core::v1::{Service, ServiceAccount, ServicePort, ServiceSpec};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+use super::{Desired, meta};
+use crate::names::Tier;
+use crate::plan::{Plan, Replicas};
+use crate::snapshot::Snapshot;
+
+/// Label of the one Service that Prometheus scrapes; the other names the same pods.
+pub const LABEL_METRICS: (&str, &str) = ("eaiser.io/metrics", "api");
+/// Name of the HTTP port.
+pub const PORT: &str = "http";
+
+/// Adds the API's objects.
+pub fn build(plan: &Plan, snapshot: &Snapshot, desired: &mut Desired) {
+    let identity = &plan.identity;
+    desired.service_accounts.push(ServiceAccount {
+        metadata: meta::object(identity, Tier::Api, identity.tier(Tier::Api)),
+        automount_service_account_token: Some(false),
+        ..ServiceAccount::default()
+    });
+    desired.services.push(service(plan, identity.tier(Tier::Api), false));
+    desired.services.push(service(plan, identity.api_pods(), true));
+    desired.disruption_budgets.push(super::mongodb::disruption_budget(identity, Tier::Api));
+    desired.deployments.push(deployment::build(plan, snapshot));
+    if let Replicas::Autoscaled { min, max } = plan.api.replicas {
+        desired.autoscalers.push(autoscaler::build(plan, min, max));
+    }
+}
+
+/// The headless one is what the gateway resolves: ready pods only.
+fn service(plan: &Plan, name: String, headless: bool) -> Service {
+    let identity = &plan.identity;
+    let mut metadata = meta::object(identity, Tier::Api, name);
+    if headless {
+        let (key, value) = LABEL_METRICS;
+        metadata.labels.get_or_insert_default().insert(key.to_owned(), value.to_owned());
+    }
+    Service {
+        metadata,
+        spec: Some(ServiceSpec {
+            cluster_ip: headless.then(|| "None".to_owned()),
+            selector: Some(identity.selector(Tier::Api)),
+            ports: Some(vec![ServicePort {
+                name: Some(PORT.to_owned()),
+                port: plan.api.port,
+                target_port: Some(IntOrString::String(PORT.to_owned())),
+                protocol: Some("TCP".to_owned()),
+                ..ServicePort::default()
+            }]),
+            ..ServiceSpec::default()
+        }),
+        ..Service::default()
+    }
+}

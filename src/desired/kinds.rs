@@ -1,0 +1,89 @@
+//! The two prometheus-operator kinds, as far as the operator writes them. Pure types.
+
+use std::collections::BTreeMap;
+
+use kube::CustomResource;
+use serde::{Deserialize, Serialize};
+
+/// Rules of Prometheus.
+#[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "monitoring.coreos.com",
+    version = "v1",
+    kind = "PrometheusRule",
+    namespaced,
+    schema = "disabled",
+    derive = "PartialEq"
+)]
+pub struct PrometheusRuleSpec {
+    /// Groups of rules.
+    pub groups: Vec<RuleGroup>,
+}
+
+/// Rules evaluated together.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RuleGroup {
+    /// Unique name.
+    pub name: String,
+    /// The rules.
+    pub rules: Vec<Rule>,
+}
+
+/// A recording or an alerting rule.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Rule {
+    /// Name of the recorded series.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<String>,
+    /// Name of the alert.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alert: Option<String>,
+    /// `PromQL`.
+    pub expr: String,
+    /// How long it must hold before the alert fires.
+    #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
+    pub hold: Option<String>,
+    /// Labels of the series or alert.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// Texts for people.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// Which Services Prometheus scrapes.
+#[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "monitoring.coreos.com",
+    version = "v1",
+    kind = "ServiceMonitor",
+    namespaced,
+    schema = "disabled",
+    derive = "PartialEq"
+)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceMonitorSpec {
+    /// Selects Services of the same namespace.
+    pub selector: MonitorSelector,
+    /// What is scraped on them.
+    pub endpoints: Vec<MonitorEndpoint>,
+}
+
+/// A label selector.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MonitorSelector {
+    /// Labels a Service must have.
+    pub match_labels: BTreeMap<String, String>,
+}
+
+/// One scraped port.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MonitorEndpoint {
+    /// Name of the Service's port.
+    pub port: String,
+    /// Path of the metrics.
+    pub path: String,
+    /// Scrape interval.
+    pub interval: String,
+}

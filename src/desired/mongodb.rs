@@ -1,0 +1,85 @@
+//! Objects of the replica set. Pure.
+
+mod connection;
+mod stateful_set;
+
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::{Secret, Service, ServicePort, ServiceSpec};
+use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+use super::{Desired, meta};
+use crate::names::{Identity, MONGODB_PORT, Tier};
+use crate::plan::Plan;
+use crate::snapshot::Snapshot;
+use crate::snapshot::children::find;
+use crate::snapshot::credentials::KEY_KEYFILE;
+
+pub use connection::{KEY_URI, uri};
+
+/// Adds the replica set's objects.
+pub fn build(plan: &Plan, snapshot: &Snapshot, desired: &mut Desired) {
+    let identity = &plan.identity;
+    let keyfile = &snapshot.credentials.mongodb_keyfile;
+    desired.secrets.push(Secret {
+        metadata: meta::object(identity, Tier::MongoDb, identity.mongodb_keyfile()),
+        type_: Some("Opaque".to_owned()),
+        data: Some([(KEY_KEYFILE.to_owned(), ByteString(keyfile.expose().as_bytes().to_vec()))].into()),
+        ..Secret::default()
+    });
+    desired.secrets.push(connection::secret(plan, &snapshot.credentials.mongodb_password));
+    desired.services.push(members_service(identity));
+    desired.disruption_budgets.push(disruption_budget(identity, Tier::MongoDb));
+    desired.stateful_sets.push(stateful_set::build(plan, pods_to_keep(plan, snapshot)));
+}
+
+/// Pods the StatefulSet must keep: the wanted members, and every pod that is still in the replica
+/// set's configuration, so that no voter is cut off before it was removed by name. While nobody can
+/// say who is in it, every pod stays.
+pub fn pods_to_keep(plan: &Plan, snapshot: &Snapshot) -> i32 {
+    let identity = &plan.identity;
+    let wanted = plan.mongodb.members;
+    let live = find(&snapshot.children.stateful_sets, &identity.tier(Tier::MongoDb));
+    let existing = live.and_then(|set| set.spec.as_ref()?.replicas).unwrap_or(0);
+    let occupied = snapshot.mongodb.occupied().filter(|_| !snapshot.mongodb.members.is_empty());
+    let Some(occupied) = occupied else { return wanted.max(existing) };
+    let is_occupied = |ordinal: &i32| {
+        occupied.contains(&identity.mongodb_host(&identity.mongodb_pod(*ordinal), &plan.cluster_domain))
+    };
+    (wanted..existing).rfind(is_occupied).map_or(wanted, |ordinal| ordinal + 1)
+}
+
+/// Headless: names every member, also before it is ready, since members must find each other to
+/// become ready.
+fn members_service(identity: &Identity) -> Service {
+    Service {
+        metadata: meta::object(identity, Tier::MongoDb, identity.mongodb_members()),
+        spec: Some(ServiceSpec {
+            cluster_ip: Some("None".to_owned()),
+            publish_not_ready_addresses: Some(true),
+            selector: Some(identity.selector(Tier::MongoDb)),
+            ports: Some(vec![ServicePort {
+                name: Some("mongodb".to_owned()),
+                port: MONGODB_PORT,
+                target_port: Some(IntOrString::String("mongodb".to_owned())),
+                protocol: Some("TCP".to_owned()),
+                ..ServicePort::default()
+            }]),
+            ..ServiceSpec::default()
+        }),
+        ..Service::default()
+    }
+}
+
+/// At most one pod of the tier may be evicted at a time.
+pub fn disruption_budget(identity: &Identity, tier: Tier) -> PodDisruptionBudget {
+    PodDisruptionBudget {
+        metadata: meta::object(identity, tier, identity.tier(tier)),
+        spec: Some(PodDisruptionBudgetSpec {
+            max_unavailable: Some(IntOrString::Int(1)),
+            selector: Some(meta::selector(identity, tier)),
+            ..PodDisruptionBudgetSpec::default()
+        }),
+        ..PodDisruptionBudget::default()
+    }
+}

@@ -1,0 +1,130 @@
+//! The StatefulSet of the members. Pure.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec, StatefulSetUpdateStrategy};
+use k8s_openapi::api::core::v1::{Container, PodSpec, PodTemplateSpec};
+
+use crate::desired::{meta, pod};
+use crate::desired::redis::claim;
+use crate::names::{MONGODB_PORT, Tier};
+use crate::plan::{MongoDbPlan, Plan};
+
+/// User of the official image.
+const USER: i64 = 999;
+/// Where a member keeps its data.
+const DATA: &str = "/data/db";
+/// Time a primary gets to hand over and flush.
+const GRACE_SECONDS: i64 = 60;
+
+/// Renders the StatefulSet with `replicas` pods.
+pub fn build(plan: &Plan, replicas: i32) -> StatefulSet {
+    let identity = &plan.identity;
+    let selector = meta::selector(identity, Tier::MongoDb);
+    StatefulSet {
+        metadata: meta::object(identity, Tier::MongoDb, identity.tier(Tier::MongoDb)),
+        spec: Some(StatefulSetSpec {
+            replicas: Some(replicas),
+            service_name: Some(identity.mongodb_members()),
+            selector: selector.clone(),
+            // Ordered start deadlocks after a full stop: the first member waits for a majority.
+            pod_management_policy: Some("Parallel".to_owned()),
+            update_strategy: Some(StatefulSetUpdateStrategy { type_: Some("OnDelete".to_owned()), rolling_update: None }),
+            template: PodTemplateSpec {
+                metadata: Some(meta::template(identity.labels(Tier::MongoDb), BTreeMap::new())),
+                spec: Some(PodSpec {
+                    affinity: Some(pod::anti_affinity(vec![pod::apart(selector, 100)])),
+                    automount_service_account_token: Some(false),
+                    containers: vec![member(plan)],
+                    enable_service_links: Some(false),
+                    init_containers: Some(vec![keyfile_copy(&plan.mongodb)]),
+                    security_context: Some(pod::security(USER)),
+                    termination_grace_period_seconds: Some(GRACE_SECONDS),
+                    volumes: Some(vec![
+                        pod::secret_volume("keyfile-source", identity.mongodb_keyfile()),
+                        pod::memory_scratch("keyfile"),
+                        pod::scratch("tmp"),
+                    ]),
+                    ..PodSpec::default()
+                }),
+            },
+            volume_claim_templates: Some(vec![claim(identity, Tier::MongoDb, &plan.mongodb.storage)]),
+            ..StatefulSetSpec::default()
+        }),
+        ..StatefulSet::default()
+    }
+}
+
+/// mongod refuses a keyfile that its group may read, which is how the kubelet mounts Secrets for a
+/// non-root pod; so it is copied with the mode mongod asks for.
+fn keyfile_copy(mongodb: &MongoDbPlan) -> Container {
+    Container {
+        name: "keyfile".to_owned(),
+        image: Some(mongodb.image.clone()),
+        command: Some(
+            ["install", "-m", "0400", "/etc/mongodb/keyfile-source/keyfile", "/etc/mongodb/keyfile/keyfile"]
+                .map(str::to_owned)
+                .into(),
+        ),
+        resources: Some(pod::resources(&mongodb.resources)),
+        security_context: Some(pod::container_security()),
+        volume_mounts: Some(vec![
+            pod::mount_read_only("keyfile-source", "/etc/mongodb/keyfile-source"),
+            pod::mount("keyfile", "/etc/mongodb/keyfile"),
+        ]),
+        ..Container::default()
+    }
+}
+
+fn member(plan: &Plan) -> Container {
+    let mongodb = &plan.mongodb;
+    Container {
+        name: "mongodb".to_owned(),
+        image: Some(mongodb.image.clone()),
+        command: Some(vec!["mongod".to_owned()]),
+        args: Some(arguments(plan)),
+        ports: Some(vec![pod::port("mongodb", MONGODB_PORT)]),
+        resources: Some(pod::resources(&mongodb.resources)),
+        security_context: Some(pod::container_security()),
+        readiness_probe: Some(pod::timed(pod::tcp_probe("mongodb"), 5, 2, 3)),
+        liveness_probe: Some(pod::timed(pod::tcp_probe("mongodb"), 10, 5, 6)),
+        startup_probe: Some(pod::timed(pod::tcp_probe("mongodb"), 1, 2, 600)),
+        volume_mounts: Some(vec![
+            pod::mount("data", DATA),
+            pod::mount_read_only("keyfile", "/etc/mongodb/keyfile"),
+            pod::mount("tmp", "/tmp"),
+        ]),
+        ..Container::default()
+    }
+}
+
+/// Flags rather than a file: every one is a word of its own, so nothing needs quoting.
+fn arguments(plan: &Plan) -> Vec<String> {
+    let mongodb = &plan.mongodb;
+    [
+        "--replSet",
+        &plan.identity.name,
+        "--bind_ip_all",
+        "--port",
+        &MONGODB_PORT.to_string(),
+        "--dbpath",
+        DATA,
+        "--keyFile",
+        "/etc/mongodb/keyfile/keyfile",
+        "--maxConns",
+        &mongodb.max_incoming_connections.to_string(),
+        "--wiredTigerCacheSizeGB",
+        &gibibytes(mongodb.cache.mebibytes()),
+        "--setParameter",
+        // The operator's first login is the keyfile's own user, so nobody needs the exception.
+        "enableLocalhostAuthBypass=false",
+    ]
+    .map(str::to_owned)
+    .into()
+}
+
+/// GiB with two decimals, rounded down, exact in integers.
+fn gibibytes(mebibytes: i64) -> String {
+    let hundredths = mebibytes * 100 / 1024;
+    format!("{}.{:02}", hundredths / 100, hundredths % 100)
+}

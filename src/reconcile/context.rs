@@ -1,0 +1,123 @@
+//! What passes share: the client, the caches, and what is remembered of each cluster. IO.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::Timestamp;
+use kube::Client;
+use kube::runtime::events::Recorder;
+
+use crate::apply::Memory;
+use crate::names::Identity;
+use crate::runtime::caches::Caches;
+use crate::runtime::metrics::Metrics;
+use crate::settings::Settings;
+use crate::snapshot::take::Connections;
+use crate::snapshot::{Children, Credentials};
+
+/// Shared by all passes.
+pub struct Context {
+    /// The API server.
+    pub client: Client,
+    /// Live objects, kept current by watches.
+    pub caches: Caches,
+    /// Operator-wide settings.
+    pub settings: Settings,
+    /// Events about the clusters.
+    pub recorder: Recorder,
+    /// Counters of the operator itself.
+    pub metrics: Metrics,
+    /// Failures in a row, per cluster.
+    pub failures: Failures,
+    /// What is remembered of each cluster, by uid.
+    pub sessions: Mutex<HashMap<String, Arc<Session>>>,
+}
+
+/// What is remembered of one cluster between passes. Losing it costs time, never correctness.
+#[derive(Default)]
+pub struct Session {
+    /// Own writes that the watches have not shown yet.
+    pub memory: Memory,
+    /// Open database connections. Passes over one object never overlap, so the lock is never waited for.
+    pub connections: tokio::sync::Mutex<Connections>,
+    drawn: Mutex<Option<Credentials>>,
+}
+
+impl Session {
+    /// The cluster's credentials. What is drawn stays the same until its Secrets come back through
+    /// the watch, or two passes would write two passwords.
+    pub fn credentials(&self, identity: &Identity, children: &Children) -> Credentials {
+        let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
+        let current = drawn.get_or_insert_with(|| Credentials::draw(fill_randomly)).clone();
+        let credentials = current.or_live(identity, children);
+        *drawn = Some(credentials.clone());
+        credentials
+    }
+}
+
+/// Randomness of the operating system. Without it no password may be made, so the process ends.
+#[allow(clippy::expect_used, reason = "a guessable password is worse than a crash")]
+fn fill_randomly(buffer: &mut [u8]) {
+    getrandom::fill(buffer).expect("the operating system gives no random bytes");
+}
+
+impl Context {
+    /// What is remembered of the cluster.
+    pub fn session(&self, uid: &str) -> Arc<Session> {
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.entry(uid.to_owned()).or_default().clone()
+    }
+
+    /// Drops what is remembered of a deleted cluster.
+    pub fn forget(&self, uid: &str) {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
+        self.failures.reset(uid);
+    }
+
+    /// The time that status and events carry.
+    #[allow(clippy::disallowed_methods, reason = "the one place where a pass reads the clock")]
+    pub fn now(&self) -> Time {
+        Time(Timestamp::now())
+    }
+}
+
+/// Delay after the first failure.
+const FIRST_DELAY: Duration = Duration::from_millis(500);
+/// Longest delay.
+const LONGEST_DELAY: Duration = Duration::from_secs(60);
+
+/// Failures in a row, per cluster uid.
+#[derive(Debug, Default)]
+pub struct Failures(Mutex<HashMap<String, u32>>);
+
+impl Failures {
+    /// Counts a failure and says how long to wait: doubling from half a second to a minute.
+    pub fn next_delay(&self, uid: &str) -> Duration {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = all.entry(uid.to_owned()).or_default();
+        let delay = FIRST_DELAY.saturating_mul(1 << (*count).min(10)).min(LONGEST_DELAY);
+        *count += 1;
+        delay
+    }
+
+    /// A pass succeeded.
+    pub fn reset(&self, uid: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_double_up_to_a_minute_and_start_anew_after_a_success() {
+        let failures = Failures::default();
+        let delays: Vec<_> = (0..9).map(|_| failures.next_delay("a").as_millis()).collect();
+        assert_eq!(delays, [500, 1000, 2000, 4000, 8000, 16000, 32000, 60000, 60000]);
+        failures.reset("a");
+        assert_eq!(failures.next_delay("a").as_millis(), 500);
+    }
+}

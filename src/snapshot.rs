@@ -1,0 +1,41 @@
+//! Step 1 of a pass: what it knows of the world, as plain data. [`mod@take`] is the only reader.
+
+pub mod children;
+pub mod credentials;
+pub mod served;
+pub mod take;
+
+pub use children::Children;
+pub use credentials::Credentials;
+pub use served::ServedKinds;
+
+use crate::mongo;
+use crate::redis_cluster;
+
+/// The world as one pass sees it.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// Optional kinds the API server serves.
+    pub served: ServedKinds,
+    /// Live objects that belong to the cluster.
+    pub children: Children,
+    /// Passwords and keyfile: read from live Secrets, or freshly drawn where there is none yet.
+    pub credentials: Credentials,
+    /// The replica set, as each member sees it.
+    pub mongodb: mongo::Topology,
+    /// The Redis Cluster, as each node sees it.
+    pub redis: redis_cluster::Topology,
+}
+
+impl Snapshot {
+    /// An empty world, for planning offline; secrets read `<generated>`.
+    pub fn offline(served: ServedKinds) -> Self {
+        Self {
+            served,
+            children: Children::default(),
+            credentials: Credentials::placeholder(),
+            mongodb: mongo::Topology { members: Vec::new(), application_user: mongo::UserState::Unknown },
+            redis: redis_cluster::Topology::default(),
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Passwords of one cluster: taken from its Secrets, or drawn once. Pure; randomness comes in.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::Children;
+use crate::names::Identity;
+use crate::password::Password;
+
+/// Key of the keyfile in its Secret.
+pub const KEY_KEYFILE: &str = "keyfile";
+/// Key of a password in its Secret.
+pub const KEY_PASSWORD: &str = "password";
+/// Bytes of randomness in a password; 192 bits.
+const PASSWORD_BYTES: usize = 24;
+/// Bytes of randomness in the keyfile; base64 makes 768 characters of them, mongod allows 1,024.
+const KEYFILE_BYTES: usize = 576;
+
+/// Every secret text of one cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credentials {
+    /// What the members of the replica set, and the operator, authenticate with.
+    pub mongodb_keyfile: Password,
+    /// Password of the application's MongoDB user.
+    pub mongodb_password: Password,
+    /// Password of every Redis client and replica.
+    pub redis_password: Password,
+}
+
+impl Credentials {
+    /// A complete set of new ones; `random` fills a buffer.
+    pub fn draw(mut random: impl FnMut(&mut [u8])) -> Self {
+        let mut text = |bytes: usize| {
+            let mut buffer = vec![0; bytes];
+            random(&mut buffer);
+            // Letters and digits only: base64's other three characters would need escaping in URIs
+            // and in the shells of people who debug.
+            Password::new(STANDARD.encode(buffer).replace(['+', '/', '='], "x"))
+        };
+        Self {
+            mongodb_keyfile: text(KEYFILE_BYTES),
+            mongodb_password: text(PASSWORD_BYTES),
+            redis_password: text(PASSWORD_BYTES),
+        }
+    }
+
+    /// What the cluster's live Secrets hold, and `self` for those that do not exist yet.
+    #[must_use]
+    pub fn or_live(self, identity: &Identity, children: &Children) -> Self {
+        let live = |secret: String, key: &str, drawn: Password| children.secret_value(&secret, key).unwrap_or(drawn);
+        Self {
+            mongodb_keyfile: live(identity.mongodb_keyfile(), KEY_KEYFILE, self.mongodb_keyfile),
+            mongodb_password: live(identity.mongodb_connection(), KEY_PASSWORD, self.mongodb_password),
+            redis_password: live(identity.redis_credentials(), KEY_PASSWORD, self.redis_password),
+        }
+    }
+
+    /// For output that people read: no secret is drawn.
+    pub fn placeholder() -> Self {
+        let text = || Password::new("<generated>");
+        Self { mongodb_keyfile: text(), mongodb_password: text(), redis_password: text() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use k8s_openapi::ByteString;
+    use k8s_openapi::api::core::v1::Secret;
+    use kube::api::ObjectMeta;
+
+    use super::*;
+
+    fn identity() -> Identity {
+        Identity { namespace: "shop".to_owned(), name: "eaiser".to_owned(), uid: String::new() }
+    }
+
+    fn secret(name: &str, key: &str, value: &str) -> Secret {
+        Secret {
+            metadata: ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() },
+            data: Some(BTreeMap::from([(key.to_owned(), ByteString(value.as_bytes().to_vec()))])),
+            ..Secret::default()
+        }
+    }
+
+    #[test]
+    fn a_live_password_is_kept() {
+        let children = Children { secrets: vec![secret("eaiser-redis-credentials", "password", "old").into()], ..Children::default() };
+        let drawn = Credentials::draw(|buffer| buffer.fill(7));
+        let credentials = drawn.clone().or_live(&identity(), &children);
+        assert_eq!(credentials.redis_password.expose(), "old");
+        assert_eq!(credentials.mongodb_password, drawn.mongodb_password);
+    }
+
+    #[test]
+    fn a_new_password_needs_no_escaping() {
+        let credentials = Credentials::draw(|buffer| buffer.fill(0xff));
+        assert!(credentials.mongodb_password.expose().chars().all(|c| c.is_ascii_alphanumeric()));
+        assert!(credentials.mongodb_keyfile.expose().len() <= 1024, "mongod refuses longer keyfiles");
+    }
+}

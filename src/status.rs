@@ -1,0 +1,103 @@
+//! Step 6 of a pass: every condition and number of the status, from scratch. Pure.
+
+pub mod blocker;
+pub mod condition;
+mod report;
+mod tiers;
+
+#[cfg(test)]
+mod tests;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use crate::apply::Applied;
+use crate::crd::EaiserClusterStatus;
+use crate::drive::Driven;
+use crate::plan::{Plan, Problems};
+use crate::snapshot::Snapshot;
+use condition::{Verdict, reason};
+
+/// Everything a pass learned.
+#[derive(Debug)]
+pub struct Pass<'a> {
+    /// The plan it followed.
+    pub plan: &'a Plan,
+    /// The world as it was at the pass' start.
+    pub snapshot: &'a Snapshot,
+    /// What was applied, or the sentence why not.
+    pub applied: Result<&'a Applied, String>,
+    /// What the databases needed and got.
+    pub driven: &'a Driven,
+}
+
+/// The status after a pass over a valid spec.
+pub fn compute(pass: &Pass<'_>, generation: Option<i64>, previous: Option<&EaiserClusterStatus>, now: &Time) -> EaiserClusterStatus {
+    let tiers = tiers::verdicts(pass);
+    let overall = overall(pass, &tiers);
+    let degraded = tiers.iter().find(|(_, verdict)| verdict.failing).map(|(_, verdict)| verdict);
+    let mut conditions = vec![
+        ("Ready", overall.clone()),
+        ("Progressing", progressing(&overall)),
+        ("Degraded", degraded.map_or_else(|| Verdict::off(reason::NOTHING_FAILS, "nothing fails"), |failing| Verdict::on(failing.reason, failing.message.clone()))),
+        ("SpecValid", Verdict::on(reason::VALID, "the spec can be carried out")),
+    ];
+    let phase = match (overall.holds, degraded) {
+        (true, _) => "Ready",
+        (false, Some(_)) => "Degraded",
+        (false, None) => "Forming",
+    };
+    conditions.extend(tiers);
+    EaiserClusterStatus {
+        observed_generation: generation,
+        phase: Some(phase.to_owned()),
+        message: Some(overall.message),
+        conditions: condition::merge(conditions, generation, previous, now),
+        ..report::numbers(pass, previous)
+    }
+}
+
+/// The status of a spec that cannot be carried out. What runs is left as it is, and so are the
+/// numbers that describe it.
+pub fn invalid(
+    problems: &Problems,
+    generation: Option<i64>,
+    previous: Option<&EaiserClusterStatus>,
+    now: &Time,
+) -> EaiserClusterStatus {
+    let message = format!("the spec cannot be carried out; what runs is left as it is: {problems}");
+    let conditions = vec![
+        ("Ready", Verdict::off(reason::SPEC_INVALID, message.clone())),
+        ("Progressing", Verdict::off(reason::SPEC_INVALID, "waits for a corrected spec")),
+        ("Degraded", Verdict::on(reason::SPEC_INVALID, message.clone())),
+        ("SpecValid", Verdict::off(reason::SPEC_INVALID, problems.to_string())),
+    ];
+    EaiserClusterStatus {
+        observed_generation: generation,
+        phase: Some("Invalid".to_owned()),
+        message: Some(message),
+        conditions: condition::merge(conditions, generation, previous, now),
+        ..previous.cloned().unwrap_or_default()
+    }
+}
+
+/// Ready when every tier that serves traffic is; else the first reason why not, in the order in
+/// which the tiers depend on each other.
+fn overall(pass: &Pass<'_>, tiers: &[(&'static str, Verdict)]) -> Verdict {
+    if let Err(message) = &pass.applied {
+        return Verdict::off(reason::APPLY_FAILED, message.clone());
+    }
+    let needed = ["MongoDBReady", "RedisReady", "ApiReady", "GatewayReady", "MonitoringReady"];
+    let missing = needed.iter().find_map(|name| tiers.iter().find(|(tier, verdict)| tier == name && !verdict.holds));
+    match missing {
+        Some((_, verdict)) => Verdict::off(verdict.reason, verdict.message.clone()),
+        None => Verdict::on(reason::ALL_TIERS_READY, tiers::summary(pass)),
+    }
+}
+
+fn progressing(overall: &Verdict) -> Verdict {
+    if overall.holds {
+        Verdict::off(reason::SETTLED, "everything is as specified")
+    } else {
+        Verdict::on(overall.reason, overall.message.clone())
+    }
+}

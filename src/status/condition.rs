@@ -1,0 +1,122 @@
+//! Conditions: stable reasons, and merging so that timestamps move only on change. Pure.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+use crate::crd::EaiserClusterStatus;
+
+/// Reasons of conditions. Each has a row in the README.
+pub mod reason {
+    /// Every tier that serves traffic is ready.
+    pub const ALL_TIERS_READY: &str = "AllTiersReady";
+    /// Pods are ready and up to date.
+    pub const PODS_READY: &str = "PodsReady";
+    /// Pods are starting or rolling.
+    pub const PODS_STARTING: &str = "PodsStarting";
+    /// A pod cannot start; the message names it and the cause.
+    pub const POD_FAILING: &str = "PodFailing";
+    /// A pod cannot be placed on a node.
+    pub const POD_UNSCHEDULABLE: &str = "PodUnschedulable";
+    /// An image cannot be pulled.
+    pub const IMAGE_PULL_FAILED: &str = "ImagePullFailed";
+    /// A volume claim is not bound.
+    pub const CLAIM_PENDING: &str = "ClaimPending";
+    /// The controller could not create pods, for example because of a quota.
+    pub const REPLICA_FAILURE: &str = "ReplicaFailure";
+    /// A database is being formed or changed; the message is the step.
+    pub const FORMING: &str = "Forming";
+    /// A database waits; the message says for what.
+    pub const WAITING: &str = "Waiting";
+    /// A database step failed; the message says which and why.
+    pub const STEP_FAILED: &str = "StepFailed";
+    /// A database is as specified.
+    pub const FORMED: &str = "Formed";
+    /// An object of the cluster's name belongs to somebody else.
+    pub const FOREIGN_OBJECT: &str = "ForeignObject";
+    /// Objects of an earlier cluster of this name are still being deleted.
+    pub const LEFTOVERS: &str = "Leftovers";
+    /// The API server refused an object.
+    pub const APPLY_FAILED: &str = "ApplyFailed";
+    /// Rules are in a PrometheusRule.
+    pub const RULES_APPLIED: &str = "RulesApplied";
+    /// Rules are in a ConfigMap, because prometheus-operator's kinds are not served or not wanted.
+    pub const RULES_IN_CONFIG_MAP: &str = "RulesInConfigMap";
+    /// The autoscaler reads its metrics.
+    pub const SCALING_ACTIVE: &str = "ScalingActive";
+    /// The autoscaler cannot decide; the message is its own.
+    pub const SCALING_INACTIVE: &str = "ScalingInactive";
+    /// Autoscaling is switched off in the spec.
+    pub const AUTOSCALING_DISABLED: &str = "AutoscalingDisabled";
+    /// Nothing is left to do.
+    pub const SETTLED: &str = "Settled";
+    /// Nothing fails.
+    pub const NOTHING_FAILS: &str = "NothingFails";
+    /// The spec can be carried out.
+    pub const VALID: &str = "Valid";
+    /// The spec cannot be carried out.
+    pub const SPEC_INVALID: &str = "SpecInvalid";
+}
+
+/// The content of one condition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// Whether the condition holds.
+    pub holds: bool,
+    /// Why, as a constant.
+    pub reason: &'static str,
+    /// Why, as a sentence that names the object.
+    pub message: String,
+    /// Whether something is wrong, rather than merely not finished.
+    pub failing: bool,
+}
+
+impl Verdict {
+    /// It holds.
+    pub fn on(reason: &'static str, message: impl Into<String>) -> Self {
+        Self { holds: true, reason, message: message.into(), failing: false }
+    }
+
+    /// It does not hold yet.
+    pub fn off(reason: &'static str, message: impl Into<String>) -> Self {
+        Self { holds: false, reason, message: message.into(), failing: false }
+    }
+
+    /// It does not hold and will not without help.
+    pub fn failing(reason: &'static str, message: impl Into<String>) -> Self {
+        Self { holds: false, reason, message: message.into(), failing: true }
+    }
+}
+
+/// Longest message kept: Kubernetes refuses more than 32 KiB, and people read far less.
+const LONGEST_MESSAGE: usize = 1024;
+
+/// Builds the list; a condition whose status did not change keeps its transition time.
+pub fn merge(
+    verdicts: Vec<(&'static str, Verdict)>,
+    generation: Option<i64>,
+    previous: Option<&EaiserClusterStatus>,
+    now: &Time,
+) -> Vec<Condition> {
+    let before = previous.map_or(&[][..], |status| &status.conditions);
+    let build = |(type_, verdict): (&str, Verdict)| {
+        let status = if verdict.holds { "True" } else { "False" };
+        let unchanged = before.iter().find(|condition| condition.type_ == type_ && condition.status == status);
+        Condition {
+            type_: type_.to_owned(),
+            status: status.to_owned(),
+            reason: verdict.reason.to_owned(),
+            message: truncate(&verdict.message, LONGEST_MESSAGE),
+            observed_generation: generation,
+            last_transition_time: unchanged.map_or_else(|| now.clone(), |condition| condition.last_transition_time.clone()),
+        }
+    };
+    verdicts.into_iter().map(build).collect()
+}
+
+/// Cuts at a character boundary and marks the cut.
+pub fn truncate(text: &str, longest: usize) -> String {
+    if text.len() <= longest {
+        return text.to_owned();
+    }
+    let end = (0..=longest - '…'.len_utf8()).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    format!("{}…", &text[..end])
+}

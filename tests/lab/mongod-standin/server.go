@@ -151,6 +151,8 @@ func (s *session) run(c command) (any, error) {
 		return handler(s, c)
 	case writes:
 		return s.write(c)
+	case c.db == "local" && c.name == "find" && c.str("find") == "system.replset":
+		return s.storedConfig()
 	case state != statePrimary && state != stateSecondary:
 		return nil, fail(notPrimaryOrSecondary, "node is not in primary or recovering state")
 	case state == stateSecondary && group == "read" && !c.secondaryOk():

@@ -192,6 +192,18 @@ func (s *session) replSetGetConfig(command) (any, error) {
 	return ok(bson.E{Key: "config", Value: s.m.Config})
 }
 
+// storedConfig answers a find on local.system.replset, which a mongod serves in
+// every state: the configuration on its disk, or nothing.
+func (s *session) storedConfig() (any, error) {
+	s.m.mu.Lock()
+	defer s.m.mu.Unlock()
+	stored := bson.A{}
+	if s.m.Config != nil {
+		stored = append(stored, s.m.Config)
+	}
+	return ok(bson.E{Key: "cursor", Value: bson.D{{Key: "firstBatch", Value: stored}, {Key: "id", Value: int64(0)}, {Key: "ns", Value: "local.system.replset"}}})
+}
+
 func (s *session) buildInfo(command) (any, error) {
 	return ok(bson.E{Key: "version", Value: version}, bson.E{Key: "versionArray", Value: bson.A{int32(7), int32(0), int32(42), int32(0)}},
 		bson.E{Key: "standIn", Value: true}, bson.E{Key: "standInNote", Value: standInNote}, bson.E{Key: "gitVersion", Value: "stand-in"},

@@ -75,8 +75,10 @@ pub async fn apply(
             .collect();
         run(writes, &mut applied).await?;
     }
-    let deletions =
-        strays.into_iter().map(|stray| -> BoxFuture<'_, _> { Box::pin(write::delete(client, identity, stray)) }).collect();
+    let deletions = strays
+        .into_iter()
+        .map(|stray| -> BoxFuture<'_, _> { Box::pin(write::delete(client, identity, stray)) })
+        .collect();
     run(deletions, &mut applied).await?;
     Ok(applied)
 }
@@ -113,16 +115,48 @@ fn waves(desired: Desired, live: &Children) -> [Vec<Child>; 2] {
     } = desired;
     let mut first = Vec::new();
     first.extend(secrets.iter().map(|object| Child::new(object, &live.secrets)));
-    first.extend(service_accounts.iter().map(|object| Child::new(object, &live.service_accounts)));
-    first.extend(config_maps.iter().map(|object| Child::new(object, &live.config_maps)));
+    first.extend(
+        service_accounts
+            .iter()
+            .map(|object| Child::new(object, &live.service_accounts)),
+    );
+    first.extend(
+        config_maps
+            .iter()
+            .map(|object| Child::new(object, &live.config_maps)),
+    );
     first.extend(services.iter().map(|object| Child::new(object, &live.services)));
-    first.extend(disruption_budgets.iter().map(|object| Child::new(object, &live.disruption_budgets)));
+    first.extend(
+        disruption_budgets
+            .iter()
+            .map(|object| Child::new(object, &live.disruption_budgets)),
+    );
     let mut second = Vec::new();
-    second.extend(stateful_sets.iter().map(|object| Child::new(object, &live.stateful_sets)));
-    second.extend(deployments.iter().map(|object| Child::new(object, &live.deployments)));
-    second.extend(autoscalers.iter().map(|object| Child::new(object, &live.autoscalers)));
-    second.extend(prometheus_rules.iter().map(|object| Child::new(object, &live.prometheus_rules)));
-    second.extend(service_monitors.iter().map(|object| Child::new(object, &live.service_monitors)));
+    second.extend(
+        stateful_sets
+            .iter()
+            .map(|object| Child::new(object, &live.stateful_sets)),
+    );
+    second.extend(
+        deployments
+            .iter()
+            .map(|object| Child::new(object, &live.deployments)),
+    );
+    second.extend(
+        autoscalers
+            .iter()
+            .map(|object| Child::new(object, &live.autoscalers)),
+    );
+    second.extend(
+        prometheus_rules
+            .iter()
+            .map(|object| Child::new(object, &live.prometheus_rules)),
+    );
+    second.extend(
+        service_monitors
+            .iter()
+            .map(|object| Child::new(object, &live.service_monitors)),
+    );
     [first, second]
 }
 
@@ -140,7 +174,10 @@ fn strays(identity: &Identity, first: &[Child], second: &[Child], live: &Childre
     all.extend(live.prometheus_rules.iter().map(|object| Live::of(&**object)));
     all.extend(live.service_monitors.iter().map(|object| Live::of(&**object)));
     let wanted = |stray: &Live| {
-        first.iter().chain(second).any(|child| child.resource.kind == stray.resource.kind && child.name == stray.name)
+        first
+            .iter()
+            .chain(second)
+            .any(|child| child.resource.kind == stray.resource.kind && child.name == stray.name)
     };
     all.retain(|stray| stray.is_owned_by(identity) && !stray.deleting && !wanted(stray));
     all

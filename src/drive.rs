@@ -48,8 +48,16 @@ pub fn next(plan: &Plan, snapshot: &Snapshot, initiated_before: bool) -> Steps {
 /// Carries the steps out, both at once. A step that fails is reported, not returned: the other
 /// database and the status go on.
 pub async fn run(plan: &Plan, snapshot: &Snapshot, steps: Steps, connections: &Connections) -> Driven {
-    let (mongodb, redis) = tokio::join!(run_mongodb(plan, snapshot, &steps.mongodb, connections), run_redis(&steps.redis, connections));
-    let mut driven = Driven { mongodb: steps.mongodb, redis: steps.redis, done: Vec::new(), failed: Vec::new() };
+    let (mongodb, redis) = tokio::join!(
+        run_mongodb(plan, snapshot, &steps.mongodb, connections),
+        run_redis(&steps.redis, connections)
+    );
+    let mut driven = Driven {
+        mongodb: steps.mongodb,
+        redis: steps.redis,
+        done: Vec::new(),
+        failed: Vec::new(),
+    };
     for result in [mongodb, redis].into_iter().flatten() {
         match result {
             Ok(done) => driven.done.push(done),
@@ -61,7 +69,12 @@ pub async fn run(plan: &Plan, snapshot: &Snapshot, steps: Steps, connections: &C
 
 type Report = Result<(&'static str, String), (&'static str, String)>;
 
-async fn run_mongodb(plan: &Plan, snapshot: &Snapshot, next: &mongo::Next, connections: &Connections) -> Option<Report> {
+async fn run_mongodb(
+    plan: &Plan,
+    snapshot: &Snapshot,
+    next: &mongo::Next,
+    connections: &Connections,
+) -> Option<Report> {
     let mongo::Next::Do(step) = next else { return None };
     let wanted = mongodb_wanted(plan, &snapshot.credentials, false);
     match mongo::driver::run(step, &wanted, &snapshot.mongodb, &connections.mongodb).await {
@@ -75,7 +88,9 @@ async fn run_mongodb(plan: &Plan, snapshot: &Snapshot, next: &mongo::Next, conne
 }
 
 async fn run_redis(next: &redis_cluster::Next, connections: &Connections) -> Option<Report> {
-    let redis_cluster::Next::Do(step) = next else { return None };
+    let redis_cluster::Next::Do(step) = next else {
+        return None;
+    };
     let redis = connections.redis.as_ref()?;
     match redis_cluster::run(redis, step).await {
         Ok(()) => Some(Ok((step.reason(), step.describe()))),
@@ -97,7 +112,10 @@ pub fn mongodb_wanted(plan: &Plan, credentials: &Credentials, initiated_before: 
     let identity = &plan.identity;
     let member = |ordinal| {
         let pod = identity.mongodb_pod(ordinal);
-        WantedMember { host: identity.mongodb_host(&pod, &plan.cluster_domain), pod }
+        WantedMember {
+            host: identity.mongodb_host(&pod, &plan.cluster_domain),
+            pod,
+        }
     };
     mongo::Wanted {
         replica_set: identity.name.clone(),
@@ -114,9 +132,13 @@ pub fn redis_wanted(plan: &Plan) -> redis_cluster::Wanted {
         name: identity.redis_shard(shard),
         pods: pods(identity, shard, plan.redis.pods_per_shard()),
     });
-    redis_cluster::Wanted { shards: shards.collect() }
+    redis_cluster::Wanted {
+        shards: shards.collect(),
+    }
 }
 
 fn pods(identity: &Identity, shard: i32, count: i32) -> Vec<String> {
-    (0..count).map(|ordinal| identity.redis_pod(shard, ordinal)).collect()
+    (0..count)
+        .map(|ordinal| identity.redis_pod(shard, ordinal))
+        .collect()
 }

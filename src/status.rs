@@ -31,15 +31,32 @@ pub struct Pass<'a> {
 }
 
 /// The status after a pass over a valid spec.
-pub fn compute(pass: &Pass<'_>, generation: Option<i64>, previous: Option<&EaiserClusterStatus>, now: &Time) -> EaiserClusterStatus {
+pub fn compute(
+    pass: &Pass<'_>,
+    generation: Option<i64>,
+    previous: Option<&EaiserClusterStatus>,
+    now: &Time,
+) -> EaiserClusterStatus {
     let tiers = tiers::verdicts(pass);
     let overall = overall(pass, &tiers);
-    let degraded = tiers.iter().find(|(_, verdict)| verdict.failing).map(|(_, verdict)| verdict);
+    let degraded = tiers
+        .iter()
+        .find(|(_, verdict)| verdict.failing)
+        .map(|(_, verdict)| verdict);
     let mut conditions = vec![
         ("Ready", overall.clone()),
         ("Progressing", progressing(&overall)),
-        ("Degraded", degraded.map_or_else(|| Verdict::off(reason::NOTHING_FAILS, "nothing fails"), |failing| Verdict::on(failing.reason, failing.message.clone()))),
-        ("SpecValid", Verdict::on(reason::VALID, "the spec can be carried out")),
+        (
+            "Degraded",
+            degraded.map_or_else(
+                || Verdict::off(reason::NOTHING_FAILS, "nothing fails"),
+                |failing| Verdict::on(failing.reason, failing.message.clone()),
+            ),
+        ),
+        (
+            "SpecValid",
+            Verdict::on(reason::VALID, "the spec can be carried out"),
+        ),
     ];
     let phase = match (overall.holds, degraded) {
         (true, _) => "Ready",
@@ -67,9 +84,15 @@ pub fn invalid(
     let message = format!("the spec cannot be carried out; what runs is left as it is: {problems}");
     let conditions = vec![
         ("Ready", Verdict::off(reason::SPEC_INVALID, message.clone())),
-        ("Progressing", Verdict::off(reason::SPEC_INVALID, "waits for a corrected spec")),
+        (
+            "Progressing",
+            Verdict::off(reason::SPEC_INVALID, "waits for a corrected spec"),
+        ),
         ("Degraded", Verdict::on(reason::SPEC_INVALID, message.clone())),
-        ("SpecValid", Verdict::off(reason::SPEC_INVALID, problems.to_string())),
+        (
+            "SpecValid",
+            Verdict::off(reason::SPEC_INVALID, problems.to_string()),
+        ),
     ];
     EaiserClusterStatus {
         observed_generation: generation,
@@ -86,8 +109,18 @@ fn overall(pass: &Pass<'_>, tiers: &[(&'static str, Verdict)]) -> Verdict {
     if let Err(message) = &pass.applied {
         return Verdict::off(reason::APPLY_FAILED, message.clone());
     }
-    let needed = ["MongoDBReady", "RedisReady", "ApiReady", "GatewayReady", "MonitoringReady"];
-    let missing = needed.iter().find_map(|name| tiers.iter().find(|(tier, verdict)| tier == name && !verdict.holds));
+    let needed = [
+        "MongoDBReady",
+        "RedisReady",
+        "ApiReady",
+        "GatewayReady",
+        "MonitoringReady",
+    ];
+    let missing = needed.iter().find_map(|name| {
+        tiers
+            .iter()
+            .find(|(tier, verdict)| tier == name && !verdict.holds)
+    });
     match missing {
         Some((_, verdict)) => Verdict::off(verdict.reason, verdict.message.clone()),
         None => Verdict::on(reason::ALL_TIERS_READY, tiers::summary(pass)),

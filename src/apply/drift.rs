@@ -8,9 +8,13 @@ use crate::plan::quantity::{Bytes, Millicores};
 /// (defaults, an autoscaler's replicas, foreign labels, injected containers) do not count.
 pub fn covers(live: &Value, rendered: &Value) -> bool {
     match (live, rendered) {
-        (Value::Object(live), Value::Object(rendered)) => rendered.iter().all(|(key, rendered)| covers_field(live, key, rendered)),
+        (Value::Object(live), Value::Object(rendered)) => rendered
+            .iter()
+            .all(|(key, rendered)| covers_field(live, key, rendered)),
         (Value::Array(live), Value::Array(rendered)) => covers_list(live, rendered),
-        (Value::Number(live), Value::Number(rendered)) => live == rendered || live.as_f64() == rendered.as_f64(),
+        (Value::Number(live), Value::Number(rendered)) => {
+            live == rendered || live.as_f64() == rendered.as_f64()
+        }
         (live, rendered) => live == rendered,
     }
 }
@@ -18,7 +22,9 @@ pub fn covers(live: &Value, rendered: &Value) -> bool {
 fn covers_field(live: &Map<String, Value>, key: &str, rendered: &Value) -> bool {
     match (live.get(key), rendered) {
         (None, rendered) => is_empty(rendered),
-        (Some(Value::String(live)), Value::String(rendered)) => live == rendered || same_quantity(key, live, rendered),
+        (Some(Value::String(live)), Value::String(rendered)) => {
+            live == rendered || same_quantity(key, live, rendered)
+        }
         (Some(live), rendered) => covers(live, rendered),
     }
 }
@@ -39,17 +45,24 @@ fn covers_list(live: &[Value], rendered: &[Value]) -> bool {
     let named = !rendered.is_empty() && rendered.iter().all(|element| name(element).is_some());
     if named {
         return rendered.iter().all(|element| {
-            live.iter().any(|candidate| name(candidate) == name(element) && covers(candidate, element))
+            live.iter()
+                .any(|candidate| name(candidate) == name(element) && covers(candidate, element))
         });
     }
-    live.len() == rendered.len() && live.iter().zip(rendered).all(|(live, rendered)| covers(live, rendered))
+    live.len() == rendered.len()
+        && live
+            .iter()
+            .zip(rendered)
+            .all(|(live, rendered)| covers(live, rendered))
 }
 
 /// The server rewrites quantities: `0.5` CPU comes back as `500m`, `1024Mi` as `1Gi`.
 fn same_quantity(key: &str, live: &str, rendered: &str) -> bool {
     match key {
         "cpu" => Millicores::parse(live).is_some_and(|live| Some(live) == Millicores::parse(rendered)),
-        "memory" | "storage" | "sizeLimit" => Bytes::parse(live).is_some_and(|live| Some(live) == Bytes::parse(rendered)),
+        "memory" | "storage" | "sizeLimit" => {
+            Bytes::parse(live).is_some_and(|live| Some(live) == Bytes::parse(rendered))
+        }
         _ => false,
     }
 }
@@ -73,7 +86,8 @@ mod tests {
 
     #[test]
     fn a_changed_value_a_missing_field_and_a_missing_element_are_drift() {
-        let rendered = json!({"spec": {"image": "x", "args": ["a", "b"], "ports": [{"name": "http", "port": 80}]}});
+        let rendered =
+            json!({"spec": {"image": "x", "args": ["a", "b"], "ports": [{"name": "http", "port": 80}]}});
         for live in [
             json!({"spec": {"image": "y", "args": ["a", "b"], "ports": [{"name": "http", "port": 80}]}}),
             json!({"spec": {"args": ["a", "b"], "ports": [{"name": "http", "port": 80}]}}),
@@ -87,13 +101,22 @@ mod tests {
     #[test]
     fn quantities_are_compared_by_amount() {
         let rendered = json!({"requests": {"cpu": "0.5", "memory": "1024Mi"}});
-        assert!(covers(&json!({"requests": {"cpu": "500m", "memory": "1Gi"}}), &rendered));
-        assert!(!covers(&json!({"requests": {"cpu": "501m", "memory": "1Gi"}}), &rendered));
+        assert!(covers(
+            &json!({"requests": {"cpu": "500m", "memory": "1Gi"}}),
+            &rendered
+        ));
+        assert!(!covers(
+            &json!({"requests": {"cpu": "501m", "memory": "1Gi"}}),
+            &rendered
+        ));
     }
 
     #[test]
     fn an_empty_map_that_the_server_dropped_is_no_drift() {
-        assert!(covers(&json!({"spec": {}}), &json!({"spec": {"emptyDir": {}, "list": []}})));
+        assert!(covers(
+            &json!({"spec": {}}),
+            &json!({"spec": {"emptyDir": {}, "list": []}})
+        ));
         assert!(covers(&json!({"emptyDir": {}}), &json!({"emptyDir": {}})));
     }
 }

@@ -34,17 +34,32 @@ pub fn build(plan: &Plan, snapshot: &Snapshot, desired: &mut Desired) {
     let configuration = configuration(&plan.redis);
     let authentication = authentication(password);
     let digest = meta::digest([configuration.as_str(), authentication.as_str()]);
-    desired.secrets.push(secret(identity, identity.redis_credentials(), [(KEY_PASSWORD, password.expose().to_owned()), (AUTHENTICATION_FILE, authentication)]));
-    desired.secrets.push(secret(identity, identity.redis_connection(), [(KEY_URL, url(plan, password)), (KEY_NODES, start_nodes(plan))]));
+    desired.secrets.push(secret(
+        identity,
+        identity.redis_credentials(),
+        [
+            (KEY_PASSWORD, password.expose().to_owned()),
+            (AUTHENTICATION_FILE, authentication),
+        ],
+    ));
+    desired.secrets.push(secret(
+        identity,
+        identity.redis_connection(),
+        [(KEY_URL, url(plan, password)), (KEY_NODES, start_nodes(plan))],
+    ));
     desired.config_maps.push(ConfigMap {
         metadata: meta::object(identity, Tier::Redis, identity.redis_configuration()),
         data: Some([(CONFIGURATION_FILE.to_owned(), configuration)].into()),
         ..ConfigMap::default()
     });
     desired.services.push(nodes_service(identity));
-    desired.disruption_budgets.push(super::mongodb::disruption_budget(identity, Tier::Redis));
+    desired
+        .disruption_budgets
+        .push(super::mongodb::disruption_budget(identity, Tier::Redis));
     for shard in 0..plan.redis.shards {
-        desired.stateful_sets.push(stateful_set::build(plan, shard, &digest));
+        desired
+            .stateful_sets
+            .push(stateful_set::build(plan, shard, &digest));
     }
 }
 
@@ -52,7 +67,11 @@ fn secret<const N: usize>(identity: &Identity, name: String, data: [(&str, Strin
     Secret {
         metadata: meta::object(identity, Tier::Redis, name),
         type_: Some("Opaque".to_owned()),
-        data: Some(data.into_iter().map(|(key, value)| (key.to_owned(), ByteString(value.into_bytes()))).collect()),
+        data: Some(
+            data.into_iter()
+                .map(|(key, value)| (key.to_owned(), ByteString(value.into_bytes())))
+                .collect(),
+        ),
         ..Secret::default()
     }
 }
@@ -77,7 +96,10 @@ fn start_nodes(plan: &Plan) -> String {
         for ordinal in 0..plan.redis.pods_per_shard() {
             let pod = identity.redis_pod(shard, ordinal);
             let service = identity.redis_nodes();
-            nodes.push(format!("{pod}.{service}.{}.svc.{}:{REDIS_PORT}", identity.namespace, plan.cluster_domain));
+            nodes.push(format!(
+                "{pod}.{service}.{}.svc.{}:{REDIS_PORT}",
+                identity.namespace, plan.cluster_domain
+            ));
         }
     }
     nodes.join(",")

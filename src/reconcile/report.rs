@@ -15,7 +15,11 @@ use crate::status::condition::truncate;
 const LONGEST_NOTE: usize = 1000;
 
 /// Writes the status if it changed, and an event when readiness did.
-pub(super) async fn publish(context: &Context, cluster: &EaiserCluster, status: EaiserClusterStatus) -> Result<(), Error> {
+pub(super) async fn publish(
+    context: &Context,
+    cluster: &EaiserCluster,
+    status: EaiserClusterStatus,
+) -> Result<(), Error> {
     if cluster.status.as_ref() == Some(&status) {
         return Ok(());
     }
@@ -33,11 +37,20 @@ pub(super) async fn publish(context: &Context, cluster: &EaiserCluster, status: 
         Ok(_) => {}
         // Deleted meanwhile, or deleted and created anew: not ours to describe any more.
         Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => return Ok(()),
-        Err(source) => return Err(Error::Status { name, source: Box::new(source) }),
+        Err(source) => {
+            return Err(Error::Status {
+                name,
+                source: Box::new(source),
+            });
+        }
     }
     if let Some((reason, message, ready)) = readiness_change(cluster.status.as_ref(), &status) {
         tracing::info!(object = %name, namespace, reason, message, "readiness changed");
-        let type_ = if ready { EventType::Normal } else { EventType::Warning };
+        let type_ = if ready {
+            EventType::Normal
+        } else {
+            EventType::Warning
+        };
         emit(context, cluster, type_, reason, message).await;
     }
     Ok(())
@@ -75,15 +88,26 @@ fn readiness_change<'a>(
     after: &'a EaiserClusterStatus,
 ) -> Option<(&'a str, &'a str, bool)> {
     let of = |status: &EaiserClusterStatus| {
-        status.conditions.iter().find(|condition| condition.type_ == "Ready").map(|condition| condition.status.clone())
+        status
+            .conditions
+            .iter()
+            .find(|condition| condition.type_ == "Ready")
+            .map(|condition| condition.status.clone())
     };
-    let ready = after.conditions.iter().find(|condition| condition.type_ == "Ready")?;
+    let ready = after
+        .conditions
+        .iter()
+        .find(|condition| condition.type_ == "Ready")?;
     let was = before.and_then(of);
     // The first status of a new cluster is no news.
     if was.is_none() || was.as_ref() == Some(&ready.status) {
         return None;
     }
-    Some((ready.reason.as_str(), ready.message.as_str(), ready.status == "True"))
+    Some((
+        ready.reason.as_str(),
+        ready.message.as_str(),
+        ready.status == "True",
+    ))
 }
 
 /// An error and all its causes in one line.

@@ -44,7 +44,10 @@ pub struct Caches {
 impl Caches {
     /// Starts a watch per kind, in `namespace` or everywhere. The stream must be polled for the
     /// caches to fill.
-    pub async fn start(client: &Client, namespace: Option<&str>) -> Result<(Self, SelectAll<Touched>), kube::Error> {
+    pub async fn start(
+        client: &Client,
+        namespace: Option<&str>,
+    ) -> Result<(Self, SelectAll<Touched>), kube::Error> {
         let mut touched = SelectAll::new();
         let caches = Self {
             secrets: watch::start(client, namespace, &mut touched),
@@ -98,8 +101,16 @@ impl Caches {
             stateful_sets: of(&self.stateful_sets, identity),
             deployments: of(&self.deployments, identity),
             autoscalers: of(&self.autoscalers, identity),
-            prometheus_rules: self.prometheus_rules.store().map(|store| of(store, identity)).unwrap_or_default(),
-            service_monitors: self.service_monitors.store().map(|store| of(store, identity)).unwrap_or_default(),
+            prometheus_rules: self
+                .prometheus_rules
+                .store()
+                .map(|store| of(store, identity))
+                .unwrap_or_default(),
+            service_monitors: self
+                .service_monitors
+                .store()
+                .map(|store| of(store, identity))
+                .unwrap_or_default(),
             pods: of(&self.pods, identity),
             claims: of(&self.claims, identity),
         }

@@ -39,7 +39,9 @@ pub enum Error {
         source: Box<kube::Error>,
     },
     /// The custom resource is not installed.
-    #[error("the API server does not serve eaiserclusters.eaiser.io: install the CRD first (`eaiser crd | kubectl apply --server-side -f -`)")]
+    #[error(
+        "the API server does not serve eaiserclusters.eaiser.io: install the CRD first (`eaiser crd | kubectl apply --server-side -f -`)"
+    )]
     MissingResource,
     /// The address of the HTTP server is taken or not ours.
     #[error("cannot serve health and metrics on {address}")]
@@ -62,10 +64,18 @@ pub enum Error {
 /// # Errors
 /// It could not start.
 pub async fn run(settings: Settings, namespace: Option<String>, address: SocketAddr) -> Result<(), Error> {
-    let client = Client::try_default().await.map_err(|source| Error::Configuration { source: Box::new(source) })?;
+    let client = Client::try_default()
+        .await
+        .map_err(|source| Error::Configuration {
+            source: Box::new(source),
+        })?;
     require_custom_resource(&client).await?;
-    let server = |source| Error::Server { source: Box::new(source) };
-    let (caches, touched) = Caches::start(&client, namespace.as_deref()).await.map_err(server)?;
+    let server = |source| Error::Server {
+        source: Box::new(source),
+    };
+    let (caches, touched) = Caches::start(&client, namespace.as_deref())
+        .await
+        .map_err(server)?;
     let context = Arc::new(Context {
         client: client.clone(),
         caches: caches.clone(),
@@ -92,9 +102,15 @@ pub async fn run(settings: Settings, namespace: Option<String>, address: SocketA
         .with_config(controller::Config::default().concurrency(CONCURRENT_PASSES))
         .reconcile_on(touched)
         .graceful_shutdown_on(stop.boxed().shared())
-        .run(move |object, context| gated_reconcile(object, context, gated.clone()), error_policy, Arc::clone(&context))
+        .run(
+            move |object, context| gated_reconcile(object, context, gated.clone()),
+            error_policy,
+            Arc::clone(&context),
+        )
         .for_each(|result| async move {
-            if let Err(error @ (controller::Error::QueueError(_) | controller::Error::RunnerError(_))) = result {
+            if let Err(error @ (controller::Error::QueueError(_) | controller::Error::RunnerError(_))) =
+                result
+            {
                 tracing::warn!(%error, "watch of EaiserClusters interrupted; it is resumed");
             }
         });
@@ -130,10 +146,23 @@ async fn mark_ready(caches: Caches, context: Arc<Context>, gate: tokio::sync::wa
 
 async fn require_custom_resource(client: &Client) -> Result<(), Error> {
     use kube::Resource;
-    match client.list_api_group_resources(&EaiserCluster::api_version(&())).await {
-        Ok(list) if list.resources.iter().any(|resource| resource.name == EaiserCluster::plural(&())) => Ok(()),
+    match client
+        .list_api_group_resources(&EaiserCluster::api_version(&()))
+        .await
+    {
+        Ok(list)
+            if list
+                .resources
+                .iter()
+                .any(|resource| resource.name == EaiserCluster::plural(&())) =>
+        {
+            Ok(())
+        }
         Ok(_) => Err(Error::MissingResource),
-        Err(kube::Error::Api(status)) if status.is_not_found() => Err(Error::MissingResource),
-        Err(source) => Err(Error::Server { source: Box::new(source) }),
+        // An unknown group is answered with plain text, so there is no reason to look at.
+        Err(kube::Error::Api(status)) if status.code == 404 => Err(Error::MissingResource),
+        Err(source) => Err(Error::Server {
+            source: Box::new(source),
+        }),
     }
 }

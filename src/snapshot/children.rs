@@ -50,10 +50,9 @@ impl Children {
 
     /// Pods of one tier, by name.
     pub fn pods_of(&self, tier: Tier) -> impl Iterator<Item = &Pod> {
-        self.pods
-            .iter()
-            .map(AsRef::as_ref)
-            .filter(move |pod: &&Pod| pod.labels().get(LABEL_COMPONENT).map(String::as_str) == Some(tier.as_str()))
+        self.pods.iter().map(AsRef::as_ref).filter(move |pod: &&Pod| {
+            pod.labels().get(LABEL_COMPONENT).map(String::as_str) == Some(tier.as_str())
+        })
     }
 
     /// The pod of that name.
@@ -64,5 +63,8 @@ impl Children {
 
 /// The object of that name.
 pub fn find<'a, K: ResourceExt>(objects: &'a [Arc<K>], name: &str) -> Option<&'a K> {
-    objects.iter().find(|object| object.meta().name.as_deref() == Some(name)).map(AsRef::as_ref)
+    objects
+        .iter()
+        .find(|object| object.meta().name.as_deref() == Some(name))
+        .map(AsRef::as_ref)
 }

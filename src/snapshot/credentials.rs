@@ -47,7 +47,8 @@ impl Credentials {
     /// What the cluster's live Secrets hold, and `self` for those that do not exist yet.
     #[must_use]
     pub fn or_live(self, identity: &Identity, children: &Children) -> Self {
-        let live = |secret: String, key: &str, drawn: Password| children.secret_value(&secret, key).unwrap_or(drawn);
+        let live =
+            |secret: String, key: &str, drawn: Password| children.secret_value(&secret, key).unwrap_or(drawn);
         Self {
             mongodb_keyfile: live(identity.mongodb_keyfile(), KEY_KEYFILE, self.mongodb_keyfile),
             mongodb_password: live(identity.mongodb_connection(), KEY_PASSWORD, self.mongodb_password),
@@ -58,7 +59,11 @@ impl Credentials {
     /// For output that people read: no secret is drawn.
     pub fn placeholder() -> Self {
         let text = || Password::new("<generated>");
-        Self { mongodb_keyfile: text(), mongodb_password: text(), redis_password: text() }
+        Self {
+            mongodb_keyfile: text(),
+            mongodb_password: text(),
+            redis_password: text(),
+        }
     }
 }
 
@@ -73,20 +78,33 @@ mod tests {
     use super::*;
 
     fn identity() -> Identity {
-        Identity { namespace: "shop".to_owned(), name: "eaiser".to_owned(), uid: String::new() }
+        Identity {
+            namespace: "shop".to_owned(),
+            name: "eaiser".to_owned(),
+            uid: String::new(),
+        }
     }
 
     fn secret(name: &str, key: &str, value: &str) -> Secret {
         Secret {
-            metadata: ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() },
-            data: Some(BTreeMap::from([(key.to_owned(), ByteString(value.as_bytes().to_vec()))])),
+            metadata: ObjectMeta {
+                name: Some(name.to_owned()),
+                ..ObjectMeta::default()
+            },
+            data: Some(BTreeMap::from([(
+                key.to_owned(),
+                ByteString(value.as_bytes().to_vec()),
+            )])),
             ..Secret::default()
         }
     }
 
     #[test]
     fn a_live_password_is_kept() {
-        let children = Children { secrets: vec![secret("eaiser-redis-credentials", "password", "old").into()], ..Children::default() };
+        let children = Children {
+            secrets: vec![secret("eaiser-redis-credentials", "password", "old").into()],
+            ..Children::default()
+        };
         let drawn = Credentials::draw(|buffer| buffer.fill(7));
         let credentials = drawn.clone().or_live(&identity(), &children);
         assert_eq!(credentials.redis_password.expose(), "old");
@@ -96,7 +114,16 @@ mod tests {
     #[test]
     fn a_new_password_needs_no_escaping() {
         let credentials = Credentials::draw(|buffer| buffer.fill(0xff));
-        assert!(credentials.mongodb_password.expose().chars().all(|c| c.is_ascii_alphanumeric()));
-        assert!(credentials.mongodb_keyfile.expose().len() <= 1024, "mongod refuses longer keyfiles");
+        assert!(
+            credentials
+                .mongodb_password
+                .expose()
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric())
+        );
+        assert!(
+            credentials.mongodb_keyfile.expose().len() <= 1024,
+            "mongod refuses longer keyfiles"
+        );
     }
 }

@@ -6,10 +6,21 @@ use kube::{Resource, ResourceExt};
 use super::condition::{Verdict, reason, truncate};
 
 /// Waiting reasons of a container that will not go away by waiting.
-const FAILING: [&str; 6] =
-    ["CrashLoopBackOff", "CreateContainerConfigError", "CreateContainerError", "RunContainerError", "InvalidImageName", "StartError"];
+const FAILING: [&str; 6] = [
+    "CrashLoopBackOff",
+    "CreateContainerConfigError",
+    "CreateContainerError",
+    "RunContainerError",
+    "InvalidImageName",
+    "StartError",
+];
 /// Waiting reasons about the image.
-const IMAGE: [&str; 4] = ["ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "ImageInspectError"];
+const IMAGE: [&str; 4] = [
+    "ErrImagePull",
+    "ImagePullBackOff",
+    "ErrImageNeverPull",
+    "ImageInspectError",
+];
 
 /// The first object that blocks among the pods of a tier and their claims: failing ones first, then
 /// those that are merely starting.
@@ -34,29 +45,48 @@ fn of_pod(pod: &Pod, claims: &[&PersistentVolumeClaim]) -> Option<Verdict> {
     }
     let status = pod.status.as_ref();
     let containers = status.into_iter().flat_map(|status| {
-        status.init_container_statuses.iter().flatten().chain(status.container_statuses.iter().flatten())
+        status
+            .init_container_statuses
+            .iter()
+            .flatten()
+            .chain(status.container_statuses.iter().flatten())
     });
-    let stuck = containers.filter_map(|container| of_container(&name, container)).next();
+    let stuck = containers
+        .filter_map(|container| of_container(&name, container))
+        .next();
     Some(stuck.unwrap_or_else(|| Verdict::off(reason::PODS_STARTING, format!("pod {name} is starting"))))
 }
 
 fn unscheduled(name: &str, message: &str, claim: Option<String>) -> Verdict {
     match claim {
-        Some(claim) => Verdict::failing(reason::CLAIM_PENDING, format!("pod {name} waits for volume claim {claim}, which is not bound: {message}")),
-        None => Verdict::failing(reason::POD_UNSCHEDULABLE, format!("pod {name} is unschedulable: {message}")),
+        Some(claim) => Verdict::failing(
+            reason::CLAIM_PENDING,
+            format!("pod {name} waits for volume claim {claim}, which is not bound: {message}"),
+        ),
+        None => Verdict::failing(
+            reason::POD_UNSCHEDULABLE,
+            format!("pod {name} is unschedulable: {message}"),
+        ),
     }
 }
 
 /// A claim of the pod that is pending although the scheduler already complains about volumes.
 fn pending_claim(pod: &Pod, claims: &[&PersistentVolumeClaim]) -> Option<String> {
     let (_, message) = condition(pod, "PodScheduled")?;
-    if !message.contains("PersistentVolumeClaim") && !message.contains("persistent volume") && !message.contains("storageclass") {
+    if !message.contains("PersistentVolumeClaim")
+        && !message.contains("persistent volume")
+        && !message.contains("storageclass")
+    {
         return None;
     }
     let volumes = pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten());
-    let mounted = volumes.filter_map(|volume| Some(volume.persistent_volume_claim.as_ref()?.claim_name.clone()));
+    let mounted =
+        volumes.filter_map(|volume| Some(volume.persistent_volume_claim.as_ref()?.claim_name.clone()));
     mounted.into_iter().find(|name| {
-        let phase = claims.iter().find(|claim| claim.name_any() == *name).and_then(|claim| claim.status.as_ref()?.phase.clone());
+        let phase = claims
+            .iter()
+            .find(|claim| claim.name_any() == *name)
+            .and_then(|claim| claim.status.as_ref()?.phase.clone());
         phase.as_deref() != Some("Bound")
     })
 }
@@ -67,19 +97,43 @@ fn of_container(pod: &str, container: &ContainerStatus) -> Option<Verdict> {
     let detail = waiting.message.as_deref().unwrap_or("");
     let image = &container.image;
     if IMAGE.contains(&why) {
-        return Some(Verdict::failing(reason::IMAGE_PULL_FAILED, format!("pod {pod} cannot pull image {image} ({why}): {}", truncate(detail, 300))));
+        return Some(Verdict::failing(
+            reason::IMAGE_PULL_FAILED,
+            format!(
+                "pod {pod} cannot pull image {image} ({why}): {}",
+                truncate(detail, 300)
+            ),
+        ));
     }
     if !FAILING.contains(&why) {
         return None;
     }
-    let last = container.last_state.as_ref().and_then(|state| state.terminated.as_ref());
+    let last = container
+        .last_state
+        .as_ref()
+        .and_then(|state| state.terminated.as_ref());
     let ended = last.map_or_else(String::new, |ended| {
-        let text = ended.message.as_deref().map(str::trim).filter(|text| !text.is_empty());
+        let text = ended
+            .message
+            .as_deref()
+            .map(str::trim)
+            .filter(|text| !text.is_empty());
         let last_line = text.and_then(|text| text.lines().last()).unwrap_or("no message");
-        format!("; it last ended with exit code {} ({}): {}", ended.exit_code, ended.reason.as_deref().unwrap_or("Unknown"), truncate(last_line, 300))
+        format!(
+            "; it last ended with exit code {} ({}): {}",
+            ended.exit_code,
+            ended.reason.as_deref().unwrap_or("Unknown"),
+            truncate(last_line, 300)
+        )
     });
     let name = &container.name;
-    Some(Verdict::failing(reason::POD_FAILING, format!("pod {pod}, container {name}: {why}: {}{ended}", truncate(detail, 300))))
+    Some(Verdict::failing(
+        reason::POD_FAILING,
+        format!(
+            "pod {pod}, container {name}: {why}: {}{ended}",
+            truncate(detail, 300)
+        ),
+    ))
 }
 
 /// Status and message of one of the pod's conditions.

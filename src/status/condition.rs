@@ -72,17 +72,32 @@ pub struct Verdict {
 impl Verdict {
     /// It holds.
     pub fn on(reason: &'static str, message: impl Into<String>) -> Self {
-        Self { holds: true, reason, message: message.into(), failing: false }
+        Self {
+            holds: true,
+            reason,
+            message: message.into(),
+            failing: false,
+        }
     }
 
     /// It does not hold yet.
     pub fn off(reason: &'static str, message: impl Into<String>) -> Self {
-        Self { holds: false, reason, message: message.into(), failing: false }
+        Self {
+            holds: false,
+            reason,
+            message: message.into(),
+            failing: false,
+        }
     }
 
     /// It does not hold and will not without help.
     pub fn failing(reason: &'static str, message: impl Into<String>) -> Self {
-        Self { holds: false, reason, message: message.into(), failing: true }
+        Self {
+            holds: false,
+            reason,
+            message: message.into(),
+            failing: true,
+        }
     }
 }
 
@@ -99,14 +114,17 @@ pub fn merge(
     let before = previous.map_or(&[][..], |status| &status.conditions);
     let build = |(type_, verdict): (&str, Verdict)| {
         let status = if verdict.holds { "True" } else { "False" };
-        let unchanged = before.iter().find(|condition| condition.type_ == type_ && condition.status == status);
+        let unchanged = before
+            .iter()
+            .find(|condition| condition.type_ == type_ && condition.status == status);
         Condition {
             type_: type_.to_owned(),
             status: status.to_owned(),
             reason: verdict.reason.to_owned(),
             message: truncate(&verdict.message, LONGEST_MESSAGE),
             observed_generation: generation,
-            last_transition_time: unchanged.map_or_else(|| now.clone(), |condition| condition.last_transition_time.clone()),
+            last_transition_time: unchanged
+                .map_or_else(|| now.clone(), |condition| condition.last_transition_time.clone()),
         }
     };
     verdicts.into_iter().map(build).collect()
@@ -117,6 +135,9 @@ pub fn truncate(text: &str, longest: usize) -> String {
     if text.len() <= longest {
         return text.to_owned();
     }
-    let end = (0..=longest - '…'.len_utf8()).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    let end = (0..=longest - '…'.len_utf8())
+        .rev()
+        .find(|end| text.is_char_boundary(*end))
+        .unwrap_or(0);
     format!("{}…", &text[..end])
 }

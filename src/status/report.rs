@@ -4,8 +4,8 @@ use k8s_openapi::api::core::v1::Pod;
 
 use super::{Pass, tiers};
 use crate::crd::{
-    ApiStatus, CapacityStatus, ConstraintStatus, EaiserClusterStatus, Endpoints, MongoDbMemberStatus, MongoDbStatus,
-    RedisShardStatus, RedisStatus,
+    ApiStatus, CapacityStatus, ConstraintStatus, EaiserClusterStatus, Endpoints, MongoDbMemberStatus,
+    MongoDbStatus, RedisShardStatus, RedisStatus,
 };
 use crate::desired::gateway::SERVICE_PORT;
 use crate::drive;
@@ -13,7 +13,9 @@ use crate::names::{Tier, selector_text};
 
 /// Every block but the conditions.
 pub(super) fn numbers(pass: &Pass<'_>, previous: Option<&EaiserClusterStatus>) -> EaiserClusterStatus {
-    let initiated_before = previous.and_then(|status| status.mongodb.as_ref()).is_some_and(|mongodb| mongodb.initiated);
+    let initiated_before = previous
+        .and_then(|status| status.mongodb.as_ref())
+        .is_some_and(|mongodb| mongodb.initiated);
     EaiserClusterStatus {
         api: Some(api(pass)),
         capacity: Some(capacity(pass)),
@@ -53,7 +55,12 @@ fn capacity(pass: &Pass<'_>) -> CapacityStatus {
 
 fn mongodb(pass: &Pass<'_>, initiated_before: bool) -> MongoDbStatus {
     let topology = &pass.snapshot.mongodb;
-    let node = |pod: &str| pass.snapshot.children.pod(pod).and_then(|pod: &Pod| pod.spec.as_ref()?.node_name.clone());
+    let node = |pod: &str| {
+        pass.snapshot
+            .children
+            .pod(pod)
+            .and_then(|pod: &Pod| pod.spec.as_ref()?.node_name.clone())
+    };
     let members = topology.summary().into_iter().map(|member| MongoDbMemberStatus {
         node: node(&member.pod),
         state: member.state,
@@ -75,14 +82,20 @@ fn redis(pass: &Pass<'_>) -> RedisStatus {
         replicas: shard.replicas,
         slots: i32::from(shard.slots),
     });
-    RedisStatus { slots_assigned: i32::from(summary.slots_assigned), shards: shards.collect() }
+    RedisStatus {
+        slots_assigned: i32::from(summary.slots_assigned),
+        shards: shards.collect(),
+    }
 }
 
 fn endpoints(pass: &Pass<'_>) -> Endpoints {
     let identity = &pass.plan.identity;
     let gateway = identity.tier(Tier::Gateway);
     Endpoints {
-        gateway: format!("http://{gateway}.{}.svc.{}:{SERVICE_PORT}", identity.namespace, pass.plan.cluster_domain),
+        gateway: format!(
+            "http://{gateway}.{}.svc.{}:{SERVICE_PORT}",
+            identity.namespace, pass.plan.cluster_domain
+        ),
         mongodb_secret: identity.mongodb_connection(),
         redis_secret: identity.redis_connection(),
     }

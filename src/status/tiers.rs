@@ -21,11 +21,20 @@ pub(super) fn verdicts(pass: &Pass<'_>) -> Vec<(&'static str, Verdict)> {
         _ => verdict,
     };
     vec![
-        ("ApiReady", or_foreign(deployment(pass, Tier::Api, pass.plan.api.replicas.fewest()))),
-        ("GatewayReady", or_foreign(deployment(pass, Tier::Gateway, pass.plan.gateway.replicas))),
+        (
+            "ApiReady",
+            or_foreign(deployment(pass, Tier::Api, pass.plan.api.replicas.fewest())),
+        ),
+        (
+            "GatewayReady",
+            or_foreign(deployment(pass, Tier::Gateway, pass.plan.gateway.replicas)),
+        ),
         ("MongoDBReady", or_foreign(mongodb(pass))),
         ("RedisReady", or_foreign(redis(pass))),
-        ("MonitoringReady", foreign.clone().unwrap_or_else(|| monitoring(pass))),
+        (
+            "MonitoringReady",
+            foreign.clone().unwrap_or_else(|| monitoring(pass)),
+        ),
         ("AutoscalingReady", autoscaling(pass)),
     ]
 }
@@ -40,9 +49,16 @@ pub(super) fn summary(pass: &Pass<'_>) -> String {
 
 /// Ready and wanted pods of a Deployment.
 pub(super) fn deployment_counts(pass: &Pass<'_>, tier: Tier) -> (i32, i32) {
-    let deployment = find(&pass.snapshot.children.deployments, &pass.plan.identity.tier(tier));
-    let ready = deployment.and_then(|deployment| deployment.status.as_ref()?.ready_replicas).unwrap_or(0);
-    let wanted = deployment.and_then(|deployment| deployment.spec.as_ref()?.replicas).unwrap_or(0);
+    let deployment = find(
+        &pass.snapshot.children.deployments,
+        &pass.plan.identity.tier(tier),
+    );
+    let ready = deployment
+        .and_then(|deployment| deployment.status.as_ref()?.ready_replicas)
+        .unwrap_or(0);
+    let wanted = deployment
+        .and_then(|deployment| deployment.spec.as_ref()?.replicas)
+        .unwrap_or(0);
     (ready, wanted)
 }
 
@@ -52,18 +68,26 @@ fn objects_in_the_way(pass: &Pass<'_>) -> Option<Verdict> {
         let cluster = &pass.plan.identity.name;
         return Some(Verdict::failing(
             reason::FOREIGN_OBJECT,
-            format!("{object} exists and does not belong to EaiserCluster {cluster}; it is left untouched. Delete or rename it, or rename the cluster"),
+            format!(
+                "{object} exists and does not belong to EaiserCluster {cluster}; it is left untouched. Delete or rename it, or rename the cluster"
+            ),
         ));
     }
     let object = applied.leftover.first()?;
-    Some(Verdict::off(reason::LEFTOVERS, format!("{object} of an earlier cluster of this name is still being deleted")))
+    Some(Verdict::off(
+        reason::LEFTOVERS,
+        format!("{object} of an earlier cluster of this name is still being deleted"),
+    ))
 }
 
 fn deployment(pass: &Pass<'_>, tier: Tier, fewest: i64) -> Verdict {
     let name = pass.plan.identity.tier(tier);
     let children = &pass.snapshot.children;
     let Some(deployment) = find(&children.deployments, &name) else {
-        return Verdict::off(reason::PODS_STARTING, format!("Deployment {name} is being created"));
+        return Verdict::off(
+            reason::PODS_STARTING,
+            format!("Deployment {name} is being created"),
+        );
     };
     let (ready, wanted) = deployment_counts(pass, tier);
     let status = deployment.status.as_ref();
@@ -71,26 +95,49 @@ fn deployment(pass: &Pass<'_>, tier: Tier, fewest: i64) -> Verdict {
     let current = status.and_then(|status| status.observed_generation) == deployment.metadata.generation;
     let enough = i64::from(wanted) >= fewest;
     if current && enough && ready >= wanted && updated >= wanted {
-        return Verdict::on(reason::PODS_READY, format!("{ready}/{wanted} {tier} pods are ready"));
+        return Verdict::on(
+            reason::PODS_READY,
+            format!("{ready}/{wanted} {tier} pods are ready"),
+        );
     }
     replica_failure(deployment)
         .or_else(|| blocker::first(children.pods_of(tier), &[]))
-        .unwrap_or_else(|| Verdict::off(reason::PODS_STARTING, format!("{ready} of {} {tier} pods are ready, {updated} are up to date", i64::from(wanted).max(fewest))))
+        .unwrap_or_else(|| {
+            Verdict::off(
+                reason::PODS_STARTING,
+                format!(
+                    "{ready} of {} {tier} pods are ready, {updated} are up to date",
+                    i64::from(wanted).max(fewest)
+                ),
+            )
+        })
 }
 
 /// The controller's own complaint, for example that a quota forbids more pods.
 fn replica_failure(deployment: &Deployment) -> Option<Verdict> {
     let conditions = deployment.status.as_ref()?.conditions.as_ref()?;
-    let failure = conditions.iter().find(|condition| condition.type_ == "ReplicaFailure" && condition.status == "True")?;
+    let failure = conditions
+        .iter()
+        .find(|condition| condition.type_ == "ReplicaFailure" && condition.status == "True")?;
     let message = failure.message.as_deref().unwrap_or("no message");
-    Some(Verdict::failing(reason::REPLICA_FAILURE, format!("Deployment {} cannot create pods: {message}", deployment.name_any())))
+    Some(Verdict::failing(
+        reason::REPLICA_FAILURE,
+        format!(
+            "Deployment {} cannot create pods: {message}",
+            deployment.name_any()
+        ),
+    ))
 }
 
 fn mongodb(pass: &Pass<'_>) -> Verdict {
     let failed = pass.driven.failed.iter().map(|(_, message)| message);
     match &pass.driven.mongodb {
-        mongo::Next::Settled => pods(pass, Tier::MongoDb, pass.plan.mongodb.members)
-            .unwrap_or_else(|| Verdict::on(reason::FORMED, format!("all {} members vote and hold the data", pass.plan.mongodb.members))),
+        mongo::Next::Settled => pods(pass, Tier::MongoDb, pass.plan.mongodb.members).unwrap_or_else(|| {
+            Verdict::on(
+                reason::FORMED,
+                format!("all {} members vote and hold the data", pass.plan.mongodb.members),
+            )
+        }),
         mongo::Next::Do(step) => {
             let text = step.to_string();
             match failed.into_iter().find(|message| message.contains(&text)) {
@@ -98,7 +145,8 @@ fn mongodb(pass: &Pass<'_>) -> Verdict {
                 None => Verdict::off(reason::FORMING, format!("MongoDB: {text}")),
             }
         }
-        mongo::Next::Wait(why) => failing_pod(pass, Tier::MongoDb).unwrap_or_else(|| Verdict::off(reason::WAITING, format!("MongoDB: {why}"))),
+        mongo::Next::Wait(why) => failing_pod(pass, Tier::MongoDb)
+            .unwrap_or_else(|| Verdict::off(reason::WAITING, format!("MongoDB: {why}"))),
     }
 }
 
@@ -106,59 +154,112 @@ fn redis(pass: &Pass<'_>) -> Verdict {
     let plan = &pass.plan.redis;
     match &pass.driven.redis {
         redis_cluster::Next::Settled => pods(pass, Tier::Redis, plan.shards * plan.pods_per_shard())
-            .unwrap_or_else(|| Verdict::on(reason::FORMED, format!("all {} slots are served by {} shards", redis_cluster::SLOT_COUNT, plan.shards))),
+            .unwrap_or_else(|| {
+                Verdict::on(
+                    reason::FORMED,
+                    format!(
+                        "all {} slots are served by {} shards",
+                        redis_cluster::SLOT_COUNT,
+                        plan.shards
+                    ),
+                )
+            }),
         redis_cluster::Next::Do(step) => Verdict::off(reason::FORMING, format!("Redis: {}", step.describe())),
-        redis_cluster::Next::Wait(waiting) => {
-            failing_pod(pass, Tier::Redis).unwrap_or_else(|| Verdict::off(reason::WAITING, format!("Redis: {}", waiting.message)))
-        }
+        redis_cluster::Next::Wait(waiting) => failing_pod(pass, Tier::Redis)
+            .unwrap_or_else(|| Verdict::off(reason::WAITING, format!("Redis: {}", waiting.message))),
     }
 }
 
 /// `None` when the wanted number of pods is ready.
 fn pods(pass: &Pass<'_>, tier: Tier, wanted: i32) -> Option<Verdict> {
-    let ready = pass.snapshot.children.pods_of(tier).filter(|pod| blocker::is_ready(pod)).count();
+    let ready = pass
+        .snapshot
+        .children
+        .pods_of(tier)
+        .filter(|pod| blocker::is_ready(pod))
+        .count();
     if i32::try_from(ready).is_ok_and(|ready| ready >= wanted) {
         return None;
     }
     let blocked = blocker::first(pass.snapshot.children.pods_of(tier), &claims(pass, tier));
-    Some(blocked.unwrap_or_else(|| Verdict::off(reason::PODS_STARTING, format!("{ready} of {wanted} {tier} pods are ready"))))
+    Some(blocked.unwrap_or_else(|| {
+        Verdict::off(
+            reason::PODS_STARTING,
+            format!("{ready} of {wanted} {tier} pods are ready"),
+        )
+    }))
 }
 
 /// A pod that fails outright explains a wait better than the database can.
 fn failing_pod(pass: &Pass<'_>, tier: Tier) -> Option<Verdict> {
-    blocker::first(pass.snapshot.children.pods_of(tier), &claims(pass, tier)).filter(|verdict| verdict.failing)
+    blocker::first(pass.snapshot.children.pods_of(tier), &claims(pass, tier))
+        .filter(|verdict| verdict.failing)
 }
 
 fn claims<'a>(pass: &Pass<'a>, tier: Tier) -> Vec<&'a PersistentVolumeClaim> {
-    let of_tier = |claim: &&PersistentVolumeClaim| claim.labels().get(LABEL_COMPONENT).is_some_and(|component| component == tier.as_str());
-    pass.snapshot.children.claims.iter().map(AsRef::as_ref).filter(of_tier).collect()
+    let of_tier = |claim: &&PersistentVolumeClaim| {
+        claim
+            .labels()
+            .get(LABEL_COMPONENT)
+            .is_some_and(|component| component == tier.as_str())
+    };
+    pass.snapshot
+        .children
+        .claims
+        .iter()
+        .map(AsRef::as_ref)
+        .filter(of_tier)
+        .collect()
 }
 
 fn monitoring(pass: &Pass<'_>) -> Verdict {
     let name = pass.plan.identity.monitoring_rules();
     if uses_prometheus_operator(pass.plan, pass.snapshot.served) {
-        Verdict::on(reason::RULES_APPLIED, format!("rules are in PrometheusRule {name}"))
+        Verdict::on(
+            reason::RULES_APPLIED,
+            format!("rules are in PrometheusRule {name}"),
+        )
     } else {
-        Verdict::on(reason::RULES_IN_CONFIG_MAP, format!("rules are in ConfigMap {name}: PrometheusRule is not served or not wanted"))
+        Verdict::on(
+            reason::RULES_IN_CONFIG_MAP,
+            format!("rules are in ConfigMap {name}: PrometheusRule is not served or not wanted"),
+        )
     }
 }
 
 fn autoscaling(pass: &Pass<'_>) -> Verdict {
     let Replicas::Autoscaled { min, max } = pass.plan.api.replicas else {
-        return Verdict::on(reason::AUTOSCALING_DISABLED, "switched off in the spec; api.replicas is exact");
+        return Verdict::on(
+            reason::AUTOSCALING_DISABLED,
+            "switched off in the spec; api.replicas is exact",
+        );
     };
     let name = pass.plan.identity.tier(Tier::Api);
     let autoscaler = find(&pass.snapshot.children.autoscalers, &name);
     let conditions = autoscaler.and_then(|autoscaler| autoscaler.status.as_ref()?.conditions.as_ref());
     let Some(conditions) = conditions else {
-        return Verdict::off(reason::SCALING_INACTIVE, format!("HorizontalPodAutoscaler {name} has not looked yet"));
+        return Verdict::off(
+            reason::SCALING_INACTIVE,
+            format!("HorizontalPodAutoscaler {name} has not looked yet"),
+        );
     };
-    match conditions.iter().find(|condition| condition.type_ == "ScalingActive") {
-        Some(active) if active.status == "True" => Verdict::on(reason::SCALING_ACTIVE, format!("between {min} and {max} pods")),
+    match conditions
+        .iter()
+        .find(|condition| condition.type_ == "ScalingActive")
+    {
+        Some(active) if active.status == "True" => {
+            Verdict::on(reason::SCALING_ACTIVE, format!("between {min} and {max} pods"))
+        }
         Some(inactive) => Verdict::off(
             reason::SCALING_INACTIVE,
-            format!("HorizontalPodAutoscaler {name} keeps the pods within {min} and {max} but cannot follow the load: {}", inactive.message.as_deref().unwrap_or("no message")),
+            format!(
+                "HorizontalPodAutoscaler {name} keeps the pods within {min} and {max} but cannot follow the load: {}",
+                inactive.message.as_deref().unwrap_or("no message")
+            ),
         ),
-        None => Verdict::off(reason::SCALING_INACTIVE, format!("HorizontalPodAutoscaler {name} has not decided yet")),
+        None => Verdict::off(
+            reason::SCALING_INACTIVE,
+            format!("HorizontalPodAutoscaler {name} has not decided yet"),
+        ),
     }
 }

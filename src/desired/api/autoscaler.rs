@@ -2,7 +2,8 @@
 
 use k8s_openapi::api::autoscaling::v2::{
     ContainerResourceMetricSource, CrossVersionObjectReference, HPAScalingPolicy, HPAScalingRules,
-    HorizontalPodAutoscaler, HorizontalPodAutoscalerBehavior, HorizontalPodAutoscalerSpec, MetricSpec, MetricTarget,
+    HorizontalPodAutoscaler, HorizontalPodAutoscalerBehavior, HorizontalPodAutoscalerSpec, MetricSpec,
+    MetricTarget,
 };
 
 use crate::desired::meta;
@@ -46,7 +47,11 @@ pub fn build(plan: &Plan, min: i64, max: i64) -> HorizontalPodAutoscaler {
                 scale_down: Some(HPAScalingRules {
                     stabilization_window_seconds: Some(plan.api.autoscaling.scale_down_stabilization_seconds),
                     select_policy: Some("Max".to_owned()),
-                    policies: Some(vec![policy("Percent", plan.api.autoscaling.scale_down_percent_per_minute, 60)]),
+                    policies: Some(vec![policy(
+                        "Percent",
+                        plan.api.autoscaling.scale_down_percent_per_minute,
+                        60,
+                    )]),
                     ..HPAScalingRules::default()
                 }),
             }),
@@ -56,5 +61,9 @@ pub fn build(plan: &Plan, min: i64, max: i64) -> HorizontalPodAutoscaler {
 }
 
 fn policy(kind: &str, value: i32, period_seconds: i32) -> HPAScalingPolicy {
-    HPAScalingPolicy { type_: kind.to_owned(), value, period_seconds }
+    HPAScalingPolicy {
+        type_: kind.to_owned(),
+        value,
+        period_seconds,
+    }
 }

@@ -10,7 +10,7 @@ use crate::plan::Plan;
 /// File name in the ConfigMap.
 pub const FILE: &str = "nginx.conf";
 /// Folder of [`FILE`] in the pod.
-pub const FOLDER: &str = "/etc/nginx/eaiser";
+pub const FOLDER: &str = "/eaiser/configuration";
 /// Scratch folder: pid, temporary files and the generated resolver line.
 pub const SCRATCH: &str = "/tmp";
 /// File with the `resolver` line, written at pod start from /etc/resolv.conf.
@@ -29,9 +29,10 @@ pub fn render(plan: &Plan) -> String {
         Directive::new("worker_processes", &gateway.worker_processes.to_string()),
         Directive::new("pid", &format!("{SCRATCH}/nginx.pid")),
         Directive::new("error_log", "/dev/stderr warn"),
-        Directive::new("events", "").block(vec![
-            Directive::new("worker_connections", &gateway.worker_connections.to_string()),
-        ]),
+        Directive::new("events", "").block(vec![Directive::new(
+            "worker_connections",
+            &gateway.worker_connections.to_string(),
+        )]),
         Directive::new("http", "").block(http(plan)),
     ])
 }
@@ -62,7 +63,10 @@ fn http(plan: &Plan) -> Vec<Directive> {
         Directive::new("gzip_proxied", "any"),
         Directive::new("gzip_min_length", "1024"),
         Directive::new("gzip_vary", "on"),
-        Directive::new("gzip_types", "application/json application/javascript text/css text/plain image/svg+xml"),
+        Directive::new(
+            "gzip_types",
+            "application/json application/javascript text/css text/plain image/svg+xml",
+        ),
         upstream(plan),
         front(),
         status(),
@@ -75,17 +79,23 @@ const LOG_FORMAT: &str = r#"{"time":"$time_iso8601","remote":"$remote_addr","met
 
 fn upstream(plan: &Plan) -> Directive {
     let identity = &plan.identity;
-    let host = format!("{}.{}.svc.{}:{}", identity.api_pods(), identity.namespace, plan.cluster_domain, plan.api.port);
+    let host = format!(
+        "{}.{}.svc.{}:{}",
+        identity.api_pods(),
+        identity.namespace,
+        plan.cluster_domain,
+        plan.api.port
+    );
     Directive::new("upstream", UPSTREAM).block(vec![
         // Shared by all workers, so that max_conns and failures are counted once per pod.
         Directive::new("zone", "api 1m"),
         Directive::new("least_conn", ""),
-        Directive::new("server", "").literal(host).expression("resolve").expression(format!(
-            "max_conns={}",
-            plan.gateway.max_connections_per_instance
-        ))
-        .expression("max_fails=3")
-        .expression("fail_timeout=5s"),
+        Directive::new("server", "")
+            .literal(host)
+            .expression("resolve")
+            .expression(format!("max_conns={}", plan.gateway.max_connections_per_instance))
+            .expression("max_fails=3")
+            .expression("fail_timeout=5s"),
         Directive::new("keepalive", &KEEPALIVE.to_string()),
     ])
 }

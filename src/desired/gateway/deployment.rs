@@ -1,7 +1,9 @@
 //! The Deployment of the Nginx pods. Pure.
 
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment};
-use k8s_openapi::api::core::v1::{Container, ExecAction, Lifecycle, LifecycleHandler, PodSpec, PodTemplateSpec};
+use k8s_openapi::api::core::v1::{
+    Container, ExecAction, Lifecycle, LifecycleHandler, PodSpec, PodTemplateSpec,
+};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::configuration::{FILE, FOLDER, HEALTH_PATH, RESOLVER_FILE, SCRATCH};
@@ -45,7 +47,10 @@ pub fn build(plan: &Plan, digest: String) -> Deployment {
                 }),
             }),
             template: PodTemplateSpec {
-                metadata: Some(meta::template(identity.labels(Tier::Gateway), [(ANNOTATION_CONFIGURATION.to_owned(), digest)].into())),
+                metadata: Some(meta::template(
+                    identity.labels(Tier::Gateway),
+                    [(ANNOTATION_CONFIGURATION.to_owned(), digest)].into(),
+                )),
                 spec: Some(PodSpec {
                     affinity: Some(pod::anti_affinity(vec![pod::apart(selector, 100)])),
                     automount_service_account_token: Some(false),
@@ -71,7 +76,11 @@ fn resolver(plan: &Plan) -> Container {
     Container {
         name: "resolver".to_owned(),
         image: Some(plan.gateway.image.clone()),
-        command: Some(["sh", "-ec", WRITE_RESOLVER, "resolver", RESOLVER_FILE].map(str::to_owned).into()),
+        command: Some(
+            ["sh", "-ec", WRITE_RESOLVER, "resolver", RESOLVER_FILE]
+                .map(str::to_owned)
+                .into(),
+        ),
         resources: Some(pod::resources(&plan.gateway.resources)),
         security_context: Some(pod::container_security()),
         volume_mounts: Some(vec![pod::mount("scratch", SCRATCH)]),
@@ -82,8 +91,12 @@ fn resolver(plan: &Plan) -> Container {
 /// TERM would drop requests in flight, QUIT finishes them; so the hook waits until the pod has left
 /// every list of endpoints, asks nginx to quit and stays until the container ends with it.
 fn drain() -> ExecAction {
-    let script = format!("sleep {DRAIN_SECONDS}; nginx -e /dev/stderr -c {FOLDER}/{FILE} -s quit; sleep {GRACE_SECONDS}");
-    ExecAction { command: Some(vec!["sh".to_owned(), "-c".to_owned(), script]) }
+    let script = format!(
+        "sleep {DRAIN_SECONDS}; nginx -e /dev/stderr -c {FOLDER}/{FILE} -s quit; sleep {GRACE_SECONDS}"
+    );
+    ExecAction {
+        command: Some(vec!["sh".to_owned(), "-c".to_owned(), script]),
+    }
 }
 
 fn nginx(plan: &Plan) -> Container {
@@ -91,12 +104,30 @@ fn nginx(plan: &Plan) -> Container {
         name: Tier::Gateway.as_str().to_owned(),
         image: Some(plan.gateway.image.clone()),
         // -e: the compiled-in error log would be opened on the read-only root before the file is read.
-        command: Some(["nginx", "-e", "/dev/stderr", "-g", "daemon off;", "-c", &format!("{FOLDER}/{FILE}")].map(str::to_owned).into()),
+        command: Some(
+            [
+                "nginx",
+                "-e",
+                "/dev/stderr",
+                "-g",
+                "daemon off;",
+                "-c",
+                &format!("{FOLDER}/{FILE}"),
+            ]
+            .map(str::to_owned)
+            .into(),
+        ),
         lifecycle: Some(Lifecycle {
-            pre_stop: Some(LifecycleHandler { exec: Some(drain()), ..LifecycleHandler::default() }),
+            pre_stop: Some(LifecycleHandler {
+                exec: Some(drain()),
+                ..LifecycleHandler::default()
+            }),
             ..Lifecycle::default()
         }),
-        ports: Some(vec![pod::port("http", GATEWAY_PORT), pod::port("status", GATEWAY_STATUS_PORT)]),
+        ports: Some(vec![
+            pod::port("http", GATEWAY_PORT),
+            pod::port("status", GATEWAY_STATUS_PORT),
+        ]),
         resources: Some(pod::resources(&plan.gateway.resources)),
         security_context: Some(pod::container_security()),
         readiness_probe: Some(pod::timed(pod::http_probe(HEALTH_PATH, "status"), 2, 2, 2)),

@@ -23,7 +23,13 @@ impl Directive {
     /// A directive whose arguments are our own text, split at spaces.
     pub fn new(name: &'static str, arguments: &str) -> Self {
         let arguments = arguments.split(' ').filter(|word| !word.is_empty());
-        Self { name, arguments: arguments.map(|word| Argument::Expression(word.to_owned())).collect(), children: None }
+        Self {
+            name,
+            arguments: arguments
+                .map(|word| Argument::Expression(word.to_owned()))
+                .collect(),
+            children: None,
+        }
     }
 
     /// Adds one argument of our own that holds spaces.
@@ -103,13 +109,19 @@ mod tests {
     #[test]
     fn a_hostile_literal_stays_one_argument() {
         let directive = Directive::new("proxy_pass", "").literal("a; } server { listen 1;\" $host \\");
-        assert_eq!(render(&[directive]), "proxy_pass \"a; } server { listen 1;\\\" ${dollar}host \\\\\";\n");
+        assert_eq!(
+            render(&[directive]),
+            "proxy_pass \"a; } server { listen 1;\\\" ${dollar}host \\\\\";\n"
+        );
     }
 
     #[test]
     fn blocks_nest_with_indentation() {
         let inner = Directive::new("listen", "8080");
-        let text = render(&[Directive::new("http", "").block(vec![Directive::new("server", "").block(vec![inner])])]);
+        let text =
+            render(
+                &[Directive::new("http", "").block(vec![Directive::new("server", "").block(vec![inner])])],
+            );
         assert_eq!(text, "http {\n    server {\n        listen 8080;\n    }\n}\n");
     }
 }

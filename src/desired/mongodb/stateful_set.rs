@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec, StatefulSetUpdateStrategy};
 use k8s_openapi::api::core::v1::{Container, PodSpec, PodTemplateSpec};
 
-use crate::desired::{meta, pod};
 use crate::desired::redis::claim;
+use crate::desired::{meta, pod};
 use crate::names::{MONGODB_PORT, Tier};
 use crate::plan::{MongoDbPlan, Plan};
 
@@ -29,7 +29,10 @@ pub fn build(plan: &Plan, replicas: i32) -> StatefulSet {
             selector: selector.clone(),
             // Ordered start deadlocks after a full stop: the first member waits for a majority.
             pod_management_policy: Some("Parallel".to_owned()),
-            update_strategy: Some(StatefulSetUpdateStrategy { type_: Some("OnDelete".to_owned()), rolling_update: None }),
+            update_strategy: Some(StatefulSetUpdateStrategy {
+                type_: Some("OnDelete".to_owned()),
+                rolling_update: None,
+            }),
             template: PodTemplateSpec {
                 metadata: Some(meta::template(identity.labels(Tier::MongoDb), BTreeMap::new())),
                 spec: Some(PodSpec {
@@ -62,15 +65,21 @@ fn keyfile_copy(mongodb: &MongoDbPlan) -> Container {
         name: "keyfile".to_owned(),
         image: Some(mongodb.image.clone()),
         command: Some(
-            ["install", "-m", "0400", "/etc/mongodb/keyfile-source/keyfile", "/etc/mongodb/keyfile/keyfile"]
-                .map(str::to_owned)
-                .into(),
+            [
+                "install",
+                "-m",
+                "0400",
+                "/eaiser/keyfile-source/keyfile",
+                "/eaiser/keyfile/keyfile",
+            ]
+            .map(str::to_owned)
+            .into(),
         ),
         resources: Some(pod::resources(&mongodb.resources)),
         security_context: Some(pod::container_security()),
         volume_mounts: Some(vec![
-            pod::mount_read_only("keyfile-source", "/etc/mongodb/keyfile-source"),
-            pod::mount("keyfile", "/etc/mongodb/keyfile"),
+            pod::mount_read_only("keyfile-source", "/eaiser/keyfile-source"),
+            pod::mount("keyfile", "/eaiser/keyfile"),
         ]),
         ..Container::default()
     }
@@ -91,7 +100,7 @@ fn member(plan: &Plan) -> Container {
         startup_probe: Some(pod::timed(pod::tcp_probe("mongodb"), 1, 2, 600)),
         volume_mounts: Some(vec![
             pod::mount("data", DATA),
-            pod::mount_read_only("keyfile", "/etc/mongodb/keyfile"),
+            pod::mount_read_only("keyfile", "/eaiser/keyfile"),
             pod::mount("tmp", "/tmp"),
         ]),
         ..Container::default()
@@ -110,7 +119,7 @@ fn arguments(plan: &Plan) -> Vec<String> {
         "--dbpath",
         DATA,
         "--keyFile",
-        "/etc/mongodb/keyfile/keyfile",
+        "/eaiser/keyfile/keyfile",
         "--maxConns",
         &mongodb.max_incoming_connections.to_string(),
         "--wiredTigerCacheSizeGB",

@@ -11,10 +11,10 @@ use crate::plan::RedisPlan;
 pub const CONFIGURATION_FILE: &str = "redis.conf";
 /// File of the settings that carry the password, in its Secret.
 pub const AUTHENTICATION_FILE: &str = "authentication.conf";
-/// Folder of [`CONFIGURATION_FILE`] in the pod.
-pub const CONFIGURATION_FOLDER: &str = "/etc/redis/configuration";
+/// Folder of [`CONFIGURATION_FILE`] in the pod; not below /etc/redis, which some images close to others.
+pub const CONFIGURATION_FOLDER: &str = "/eaiser/configuration";
 /// Folder of [`AUTHENTICATION_FILE`] in the pod.
-pub const AUTHENTICATION_FOLDER: &str = "/etc/redis/authentication";
+pub const AUTHENTICATION_FOLDER: &str = "/eaiser/authentication";
 /// Milliseconds without an answer after which a node counts as failed: failover within 10 s.
 const NODE_TIMEOUT_MILLISECONDS: i64 = 5000;
 
@@ -84,7 +84,10 @@ pub fn configuration(redis: &RedisPlan) -> String {
             directives.add("save", &[""]);
         }
     }
-    directives.add("include", &[&format!("{AUTHENTICATION_FOLDER}/{AUTHENTICATION_FILE}")]);
+    directives.add(
+        "include",
+        &[&format!("{AUTHENTICATION_FOLDER}/{AUTHENTICATION_FILE}")],
+    );
     directives.0
 }
 
@@ -104,6 +107,9 @@ mod tests {
     fn a_hostile_password_stays_on_its_line() {
         let text = authentication(&Password::new("a\"b\\c\nmaxmemory 1 #é"));
         assert_eq!(text.lines().count(), 2);
-        assert!(text.starts_with(r#"requirepass "a\"b\\c\x0amaxmemory 1 #\xc3\xa9""#), "{text}");
+        assert!(
+            text.starts_with(r#"requirepass "a\"b\\c\x0amaxmemory 1 #\xc3\xa9""#),
+            "{text}"
+        );
     }
 }

@@ -30,9 +30,15 @@ pub fn build(plan: &Plan, shard: i32, digest: &str) -> StatefulSet {
             service_name: Some(identity.redis_nodes()),
             selector: shard_selector(identity, &name),
             pod_management_policy: Some("Parallel".to_owned()),
-            update_strategy: Some(StatefulSetUpdateStrategy { type_: Some("OnDelete".to_owned()), rolling_update: None }),
+            update_strategy: Some(StatefulSetUpdateStrategy {
+                type_: Some("OnDelete".to_owned()),
+                rolling_update: None,
+            }),
             template: PodTemplateSpec {
-                metadata: Some(meta::template(labels, [(ANNOTATION_CONFIGURATION.to_owned(), digest.to_owned())].into())),
+                metadata: Some(meta::template(
+                    labels,
+                    [(ANNOTATION_CONFIGURATION.to_owned(), digest.to_owned())].into(),
+                )),
                 spec: Some(pod_spec(plan, shard_selector(identity, &name))),
             },
             volume_claim_templates: Some(vec![super::claim(identity, Tier::Redis, &plan.redis.storage)]),
@@ -45,14 +51,20 @@ pub fn build(plan: &Plan, shard: i32, digest: &str) -> StatefulSet {
 fn shard_selector(identity: &Identity, shard: &str) -> LabelSelector {
     let mut labels = identity.selector(Tier::Redis);
     labels.insert(LABEL_SHARD.to_owned(), shard.to_owned());
-    LabelSelector { match_labels: Some(labels), match_expressions: None }
+    LabelSelector {
+        match_labels: Some(labels),
+        match_expressions: None,
+    }
 }
 
 fn pod_spec(plan: &Plan, shard: LabelSelector) -> PodSpec {
     let identity = &plan.identity;
     PodSpec {
         // A primary and its replica on one host die together; two shards on one host do not matter.
-        affinity: Some(pod::anti_affinity(vec![pod::apart(shard, 100), pod::apart(meta::selector(identity, Tier::Redis), 10)])),
+        affinity: Some(pod::anti_affinity(vec![
+            pod::apart(shard, 100),
+            pod::apart(meta::selector(identity, Tier::Redis), 10),
+        ])),
         automount_service_account_token: Some(false),
         containers: vec![node(plan)],
         enable_service_links: Some(false),
@@ -68,7 +80,12 @@ fn pod_spec(plan: &Plan, shard: LabelSelector) -> PodSpec {
 
 fn node(plan: &Plan) -> Container {
     let identity = &plan.identity;
-    let host = format!("$(POD_NAME).{}.{}.svc.{}", identity.redis_nodes(), identity.namespace, plan.cluster_domain);
+    let host = format!(
+        "$(POD_NAME).{}.{}.svc.{}",
+        identity.redis_nodes(),
+        identity.namespace,
+        plan.cluster_domain
+    );
     Container {
         name: "redis".to_owned(),
         image: Some(plan.redis.image.clone()),
@@ -90,7 +107,10 @@ fn node(plan: &Plan) -> Container {
             // Read by redis-cli in the probes, so that no password appears among the arguments.
             pod::secret_variable("REDISCLI_AUTH", identity.redis_credentials(), KEY_PASSWORD),
         ]),
-        ports: Some(vec![pod::port("redis", REDIS_PORT), pod::port("bus", REDIS_BUS_PORT)]),
+        ports: Some(vec![
+            pod::port("redis", REDIS_PORT),
+            pod::port("bus", REDIS_BUS_PORT),
+        ]),
         resources: Some(pod::resources(&plan.redis.resources)),
         security_context: Some(pod::container_security()),
         readiness_probe: Some(pod::timed(ping(), 5, 3, 3)),
@@ -108,6 +128,13 @@ fn node(plan: &Plan) -> Container {
 
 /// `-e` makes redis-cli exit with an error when the server answers with one, such as LOADING.
 fn ping() -> Probe {
-    let command = ["redis-cli", "-e", "-p", &REDIS_PORT.to_string(), "ping"].map(str::to_owned).into();
-    Probe { exec: Some(ExecAction { command: Some(command) }), ..Probe::default() }
+    let command = ["redis-cli", "-e", "-p", &REDIS_PORT.to_string(), "ping"]
+        .map(str::to_owned)
+        .into();
+    Probe {
+        exec: Some(ExecAction {
+            command: Some(command),
+        }),
+        ..Probe::default()
+    }
 }

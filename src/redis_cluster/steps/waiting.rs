@@ -78,12 +78,19 @@ impl WaitReason {
             | Self::SameIdentity
             | Self::ShardWithoutSlots
             | Self::OpenSlots => true,
-            Self::PodsUnreachable | Self::Handshake | Self::Contested | Self::Gossip | Self::ReplicaBehind => false,
+            Self::PodsUnreachable
+            | Self::Handshake
+            | Self::Contested
+            | Self::Gossip
+            | Self::ReplicaBehind => false,
         }
     }
 
     pub(super) fn wait(self, message: String) -> Next {
-        Next::Wait(Waiting { reason: self, message })
+        Next::Wait(Waiting {
+            reason: self,
+            message,
+        })
     }
 }
 
@@ -107,13 +114,23 @@ pub(super) fn silent_pods(picture: &Picture<'_>) -> Option<Next> {
     if picture.silent.is_empty() {
         return None;
     }
-    let refused = picture.silent.iter().any(|(_, view)| matches!(view, Some(View::Refused { .. })));
-    let reason = if refused { WaitReason::Refused } else { WaitReason::PodsUnreachable };
+    let refused = picture
+        .silent
+        .iter()
+        .any(|(_, view)| matches!(view, Some(View::Refused { .. })));
+    let reason = if refused {
+        WaitReason::Refused
+    } else {
+        WaitReason::PodsUnreachable
+    };
     Some(reason.wait(silence(picture)))
 }
 
 pub(super) fn stray_data(picture: &Picture<'_>) -> Option<Next> {
-    picture.of_kind(GroupKind::Stray).find(|node| node.shard.is_some()).map(stray)
+    picture
+        .of_kind(GroupKind::Stray)
+        .find(|node| node.shard.is_some())
+        .map(stray)
 }
 
 pub(super) fn stray(node: &Live<'_>) -> Next {
@@ -138,7 +155,9 @@ pub(super) fn owners(picture: &Picture<'_>) -> Option<Next> {
     }
     for (index, shard) in picture.wanted.shards.iter().enumerate() {
         if picture.primary(index).is_none() {
-            return Some(WaitReason::ShardWithoutSlots.wait(format!("no pod of shard {} owns slots", shard.name)));
+            return Some(
+                WaitReason::ShardWithoutSlots.wait(format!("no pod of shard {} owns slots", shard.name)),
+            );
         }
     }
     let idle = |node: &&Live<'_>| node.view.is_primary() && node.view.own_slots().is_empty();
@@ -192,7 +211,10 @@ pub(super) fn links(picture: &Picture<'_>) -> Option<Next> {
             return Some(WaitReason::ReplicaBehind.wait(format!("pod {} {state}", node.pod)));
         }
     }
-    let open = picture.live.iter().find_map(|node| Some((node, node.view.myself()?.open_slots.first()?)));
+    let open = picture
+        .live
+        .iter()
+        .find_map(|node| Some((node, node.view.myself()?.open_slots.first()?)));
     let (node, open) = open?;
     let (verb, word) = match open.kind {
         OpenSlotKind::Migrating => ("migrating", "to"),

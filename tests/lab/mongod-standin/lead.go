@@ -23,10 +23,7 @@ func (m *member) beat() beat {
 	at, term := m.fsm.optime()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	b := beat{From: m.Self, Instance: m.instance, Config: m.Config, State: m.state(), At: at, Term: term, Elected: m.elected}
-	if m.raft != nil {
-		b.Applied = m.appliedIndex()
-	}
+	b := beat{From: m.Self, Instance: m.instance, Config: m.Config, State: m.state(), At: at, Term: term, Elected: m.elected, Applied: m.fsm.applied.Load()}
 	if b.State == stateSecondary || b.State == stateStartup2 {
 		b.Source = m.primary()
 	}
@@ -42,7 +39,7 @@ func (m *member) answer(b beat, to string) beat {
 	}
 	self := m.Self
 	if b.State == statePrimary && !m.Synced && m.raft != nil && m.syncTarget == 0 {
-		m.syncTarget = b.Applied
+		m.syncTarget = b.Applied // of entries that clients and members wrote
 	}
 	m.mu.Unlock()
 	switch {
@@ -61,6 +58,7 @@ func (m *member) heartbeats() {
 	for {
 		m.mu.Lock()
 		wait, config, self := 2*time.Second, m.Config, m.Self
+		m.settleRaft()
 		m.state() // notices the end of the initial sync
 		syncing := map[string]bool{}
 		for host, p := range m.peers {

@@ -186,14 +186,9 @@ func run(o options) error {
 		return err
 	}
 	m.server = &server{m: m, quit: make(chan struct{})}
-	if m.Config != nil && m.Config.member(m.Self) != nil {
-		m.mu.Lock()
-		err = m.startRaft(false)
-		m.mu.Unlock()
-		if err != nil {
-			return err
-		}
-	}
+	m.mu.Lock()
+	m.settleRaft()
+	m.mu.Unlock()
 	listener, err := net.Listen("tcp", fmt.Sprintf(":%d", o.port))
 	if err != nil {
 		return err
@@ -211,7 +206,11 @@ func run(o options) error {
 	case <-m.server.quit:
 		time.Sleep(50 * time.Millisecond) // the reply leaves first
 	}
-	if m.myState() == statePrimary && len(m.Config.Members) > 1 {
+	m.mu.Lock()
+	handOver := m.state() == statePrimary && len(m.Config.Members) > 1
+	m.stopping = true
+	m.mu.Unlock()
+	if handOver {
 		m.handOver(time.Now().Add(2 * time.Second))
 	}
 	m.stopRaft()

@@ -51,6 +51,7 @@ type member struct {
 	server      *server
 	raft        *raft.Raft
 	stream      *raftStream
+	stopping    bool // raft is being shut down
 	ready       bool // leader, with all earlier entries applied
 	elected     bson.Timestamp
 	frozenUntil time.Time
@@ -111,10 +112,11 @@ func (l *commitLog) committed() uint64 {
 	return min(last, binary.BigEndian.Uint64(log.Extensions))
 }
 
-// timing derives raft's timeouts: raft waits between one and two of its
-// heartbeat timeouts, mongod a little more than one electionTimeoutMillis.
+// timing derives raft's timeouts. A follower stands after one to three of its
+// heartbeat timeouts, so a quarter of electionTimeoutMillis keeps elections
+// within what mongod's take.
 func timing(c *replConfig) (heartbeat, lease time.Duration) {
-	heartbeat = max(time.Second, time.Duration(c.Settings.ElectionTimeoutMillis)*time.Millisecond) / 2
+	heartbeat = max(time.Second, time.Duration(c.Settings.ElectionTimeoutMillis)*time.Millisecond/4)
 	return heartbeat, min(heartbeat, 2*time.Second)
 }
 
@@ -192,14 +194,38 @@ func electAlone(r *raft.Raft, transport *raft.NetworkTransport, self raft.Server
 	}
 }
 
-// stopRaft ends the instance; m.mu is not held.
+// stopRaft ends the instance; m.stopping is set and m.mu is not held.
 func (m *member) stopRaft() {
 	m.mu.Lock()
 	r := m.raft
-	m.raft, m.stream, m.ready = nil, nil, false
+	m.stream, m.ready = nil, false
 	m.mu.Unlock()
 	if r != nil {
 		_ = r.Shutdown().Error()
+	}
+	m.mu.Lock()
+	m.raft = nil
+	m.mu.Unlock()
+}
+
+// settleRaft has raft run exactly while this member is in the configuration.
+// m.mu is held.
+func (m *member) settleRaft() {
+	switch present := m.Config != nil && m.Config.member(m.Self) != nil; {
+	case m.stopping:
+	case !present && m.raft != nil:
+		m.stopping = true
+		go func() {
+			m.stopRaft()
+			m.mu.Lock()
+			m.stopping = false
+			m.mu.Unlock()
+			m.kick()
+		}()
+	case present && m.raft == nil:
+		if err := m.startRaft(false); err != nil {
+			logLine("E", "REPL", "Cannot start raft", "error", err.Error())
+		}
 	}
 }
 
@@ -221,20 +247,8 @@ func (m *member) install(c *replConfig) {
 			logLine("W", "REPL", "New election timeout counts after a restart", "error", err.Error())
 		}
 	}
-	switch present := c.member(m.Self) != nil; {
-	case !present && m.raft != nil:
-		go m.stopRaft()
-	case present && m.raft == nil:
-		if err := m.startRaft(false); err != nil {
-			logLine("E", "REPL", "Cannot start raft", "error", err.Error())
-		}
-	}
+	m.settleRaft()
 	m.kick()
-}
-
-// appliedIndex is the raft index up to which the state machine is. m.mu is held.
-func (m *member) appliedIndex() uint64 {
-	return max(m.fsm.applied.Load(), m.raft.AppliedIndex())
 }
 
 func (m *member) kick() {
@@ -254,7 +268,7 @@ func (m *member) state() int32 {
 	case m.raft == nil:
 		return stateRecovering
 	}
-	if !m.Synced && m.syncTarget > 0 && m.appliedIndex() >= m.syncTarget {
+	if !m.Synced && m.syncTarget > 0 && m.fsm.applied.Load() >= m.syncTarget {
 		m.Synced = true
 		m.save()
 		logLine("I", "INITSYNC", "Initial sync done", "appliedIndex", m.syncTarget)

@@ -42,7 +42,7 @@ type beat struct {
 	State    int32          `bson:"state"`
 	At       bson.Timestamp `bson:"at"`
 	Term     int64          `bson:"term"`
-	Applied  uint64         `bson:"applied"` // raft index
+	Applied  uint64         `bson:"applied"` // index of the last entry applied
 	Elected  bson.Timestamp `bson:"elected"`
 	Source   string         `bson:"source"`
 	Error    string         `bson:"error,omitempty"`

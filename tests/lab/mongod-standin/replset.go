@@ -18,7 +18,7 @@ func (s *session) replSetInitiate(c command) (any, error) {
 		return nil, fail(configInProgress, "another configuration change is under way")
 	}
 	defer m.changing.Unlock()
-	if m.Config != nil {
+	if m.myState() != stateStartup {
 		return nil, fail(alreadyInitialized, "already initialized")
 	}
 	raw, _ := c.body.Lookup(c.name).DocumentOK()
@@ -153,9 +153,23 @@ func (m *member) checkQuorum(c *replConfig) error {
 // forceConfig is the way out when no majority is left: raft's membership is
 // rewritten on this member alone. Entries that it lacks are lost.
 func (m *member) forceConfig(c *replConfig) (any, error) {
+	m.mu.Lock()
+	m.stopping = true
+	m.mu.Unlock()
 	m.stopRaft()
+	if err := m.recoverAlone(c); err != nil {
+		return nil, fail(interruptedByState, "cannot force the configuration: %v", err)
+	}
+	m.mu.Lock()
+	m.stopping = false
+	m.mu.Unlock()
+	m.install(c)
+	return ok()
+}
+
+func (m *member) recoverAlone(c *replConfig) error {
 	if err := m.fsm.reset(); err != nil {
-		return nil, err
+		return err
 	}
 	var servers raft.Configuration
 	for _, member := range c.Members {
@@ -166,12 +180,8 @@ func (m *member) forceConfig(c *replConfig) (any, error) {
 		servers.Servers = append(servers.Servers, server)
 	}
 	_, transport := m.newTransport()
-	if err := raft.RecoverCluster(m.raftConfig(), m.fsm, m.logs, m.logs, m.snaps, transport, servers); err != nil {
-		return nil, fail(interruptedByState, "cannot force the configuration: %v", err)
-	}
-	_ = transport.Close()
-	m.install(c)
-	return ok()
+	defer transport.Close()
+	return raft.RecoverCluster(m.raftConfig(), m.fsm, m.logs, m.logs, m.snaps, transport, servers)
 }
 
 func (s *session) replSetStepDown(c command) (any, error) {

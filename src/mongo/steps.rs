@@ -116,7 +116,7 @@ pub enum Step {
 
 /// How long a member that stepped down does not stand for election. Its successor is elected within
 /// a second or two; longer would leave a set without a candidate when two hand over in a row.
-pub const STEP_DOWN_SECONDS: i32 = 20;
+pub const STEP_DOWN_SECONDS: i32 = 10;
 
 /// The next step towards `wanted`, given what was seen.
 pub fn next(wanted: &Wanted, topology: &Topology) -> Next {

@@ -177,7 +177,8 @@ impl Topology {
         )
     }
 
-    /// Whether a voter counts as up: the primary hears it and we do not know better.
+    /// Whether a voter counts as up: the primary hears it and we do too. The primary alone takes ten
+    /// seconds to notice a pod that is gone.
     pub fn voter_is_up(&self, host: &str) -> bool {
         let Some((_, primary)) = self.primary() else {
             return false;
@@ -192,7 +193,7 @@ impl Topology {
         heard
             && self
                 .observed(host)
-                .is_none_or(|observed| matches!(observed.view, View::Member(_)))
+                .is_some_and(|observed| matches!(observed.view, View::Member(_)))
     }
 
     /// Voters of `config` that are up.

@@ -265,16 +265,17 @@ impl<'a> Situation<'a> {
     }
 
     fn why_no_vote(&self, member: &WantedMember) -> String {
-        let observed = self.topology.observed(&member.host);
-        let state = match observed {
+        let state = match self.topology.observed(&member.host) {
             Some(observed) if observed.terminating => "being deleted".to_owned(),
             Some(observed) => observed.view.describe(),
             None => "not there".to_owned(),
         };
-        match self.topology.lag_seconds(&member.host) {
-            Some(lag) if lag > 0 => format!("{} has no vote yet: it is {state}, {lag} s behind", member.pod),
-            _ => format!("{} has no vote yet: it is {state}", member.pod),
-        }
+        let position = match self.topology.lag_seconds(&member.host) {
+            None => ", its position not yet known to the primary".to_owned(),
+            Some(0) => String::new(),
+            Some(lag) => format!(", {lag} s behind"),
+        };
+        format!("{} has no vote yet: it is {state}{position}", member.pod)
     }
 
     fn why_down(&self, member: &WantedMember) -> String {

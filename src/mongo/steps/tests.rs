@@ -388,7 +388,7 @@ mod commands {
         let command = command_for(&Step::StepDown { host: host(0) }, THREE);
         assert_eq!(
             command.document,
-            doc! { "replSetStepDown": 20, "secondaryCatchUpPeriodSecs": 5 }
+            doc! { "replSetStepDown": 10, "secondaryCatchUpPeriodSecs": 5 }
         );
     }
 

@@ -36,6 +36,8 @@ fn a_voter_the_primary_hears_and_we_do_not_counts_as_down() {
         reason: "no answer".into(),
     };
     assert!(!seen.voter_is_up(&host(1)));
+    seen.members.remove(2);
+    assert!(!seen.voter_is_up(&host(2)), "its pod is gone");
 }
 
 #[test]

@@ -177,23 +177,29 @@ impl Topology {
         )
     }
 
-    /// Whether a voter counts as up: the primary hears it and we do too. The primary alone takes ten
-    /// seconds to notice a pod that is gone.
+    /// Whether a voter counts as up: by the primary's word and by its own. The primary alone takes up
+    /// to ten seconds to notice a pod that is gone or came back with an empty disk.
     pub fn voter_is_up(&self, host: &str) -> bool {
-        let Some((_, primary)) = self.primary() else {
-            return false;
+        let serves = |state| {
+            matches!(
+                state,
+                MemberState::Primary | MemberState::Secondary | MemberState::Arbiter
+            )
         };
-        let heard = primary.peers.get(host).is_some_and(|peer| {
-            peer.healthy
-                && matches!(
-                    peer.state,
-                    MemberState::Primary | MemberState::Secondary | MemberState::Arbiter
-                )
-        });
-        heard
-            && self
-                .observed(host)
-                .is_some_and(|observed| matches!(observed.view, View::Member(_)))
+        self.heard(host)
+            .is_some_and(|peer| peer.healthy && serves(peer.state))
+            && self.own_state(host).is_some_and(serves)
+    }
+
+    fn heard(&self, host: &str) -> Option<&Peer> {
+        self.primary()?.1.peers.get(host)
+    }
+
+    fn own_state(&self, host: &str) -> Option<MemberState> {
+        match &self.observed(host)?.view {
+            View::Member(member) => Some(member.state),
+            _ => None,
+        }
     }
 
     /// Voters of `config` that are up.
@@ -204,10 +210,13 @@ impl Topology {
             .count()
     }
 
-    /// Whether a member is a secondary within [`CAUGHT_UP_SECONDS`] of the primary.
+    /// Whether a member is a secondary, by the primary's word and by its own, and within
+    /// [`CAUGHT_UP_SECONDS`] of the primary.
     pub fn caught_up(&self, host: &str) -> bool {
-        let secondary = self.primary().and_then(|(_, primary)| primary.peers.get(host));
-        secondary.is_some_and(|peer| peer.healthy && peer.state == MemberState::Secondary)
+        let secondary = Some(MemberState::Secondary);
+        self.heard(host).is_some_and(|peer| peer.healthy)
+            && self.heard(host).map(|peer| peer.state) == secondary
+            && self.own_state(host) == secondary
             && self.lag_seconds(host).is_some_and(|lag| lag <= CAUGHT_UP_SECONDS)
     }
 
@@ -277,8 +286,7 @@ impl Topology {
     }
 
     fn state_of(&self, host: &str) -> MemberState {
-        let peer = self.primary().and_then(|(_, primary)| primary.peers.get(host));
-        peer.map_or(MemberState::Unknown, |peer| peer.state)
+        self.heard(host).map_or(MemberState::Unknown, |peer| peer.state)
     }
 }
 

@@ -9,7 +9,7 @@ use super::{Decision, Operator};
 
 /// Longest chain of moves searched, and most worlds looked at from one start.
 const DEPTH: usize = 64;
-const WORLDS: usize = 12_000;
+const WORLDS: usize = 8_000;
 /// Decisions a world may take to settle once it is calm.
 const PATIENCE: usize = 60;
 

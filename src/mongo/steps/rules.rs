@@ -258,10 +258,8 @@ impl<'a> Situation<'a> {
     }
 
     fn ready_to_vote(&self, host: &str) -> bool {
-        let observed = self.topology.observed(host);
-        self.topology.caught_up(host)
-            && observed
-                .is_some_and(|observed| !observed.terminating && matches!(observed.view, View::Member(_)))
+        let stays = |observed: &Observed| !observed.terminating;
+        self.topology.caught_up(host) && self.topology.observed(host).is_some_and(stays)
     }
 
     fn why_no_vote(&self, member: &WantedMember) -> String {

@@ -41,6 +41,19 @@ fn a_voter_the_primary_hears_and_we_do_not_counts_as_down() {
 }
 
 #[test]
+fn a_member_that_came_back_with_an_empty_disk_is_not_what_the_primary_last_heard() {
+    let mut seen = topology("0 PRIMARY vote\n 1 SECONDARY vote\n 2 SECONDARY no-vote");
+    assert!(seen.voter_is_up(&host(1)) && seen.caught_up(&host(2)));
+    for observed in &mut seen.members[1..] {
+        let View::Member(member) = &mut observed.view else {
+            panic!("no member")
+        };
+        member.state = MemberState::Startup2;
+    }
+    assert!(!seen.voter_is_up(&host(1)) && !seen.caught_up(&host(2)));
+}
+
+#[test]
 fn lag_is_counted_from_the_primarys_own_position() {
     let seen = topology("0 PRIMARY vote\n 1 SECONDARY vote lag=7\n 2 unreachable vote");
     assert_eq!(seen.lag_seconds(&host(1)), Some(7));

@@ -48,9 +48,17 @@ impl Failure {
                 name: command.code_name.clone(),
                 message: command.message.clone(),
             },
-            other => Self::Unreachable {
-                reason: other.to_string(),
-            },
+            ErrorKind::Io(error) => Self::unreachable(&error.to_string()),
+            ErrorKind::ServerSelection { message, .. } | ErrorKind::ConnectionPoolCleared { message, .. } => {
+                Self::unreachable(io_error_in(message))
+            }
+            other => Self::unreachable(&other.to_string()),
+        }
+    }
+
+    fn unreachable(reason: &str) -> Self {
+        Self::Unreachable {
+            reason: reason.to_owned(),
         }
     }
 
@@ -69,6 +77,15 @@ impl Failure {
             Self::Unreachable { reason } => View::Unreachable { reason },
         }
     }
+}
+
+/// The library wraps what happened into a description of everything it knows about the server.
+fn io_error_in(message: &str) -> &str {
+    let error = message
+        .split("I/O error: ")
+        .nth(1)
+        .and_then(|rest| rest.split(", labels").next());
+    error.unwrap_or("no answer in time")
 }
 
 /// Whether a refusal says that the step's effect is there already.
@@ -126,6 +143,15 @@ mod tests {
                 reason: "connection refused".into()
             }
         );
+    }
+
+    #[test]
+    fn what_happened_is_found_in_the_librarys_long_sentence() {
+        let long = "Server selection timeout: No available servers. Topology: { Type: Single, Servers: [ { Address: \
+                    127.0.0.1:1, Type: Unknown, Error: Kind: I/O error: Connection refused (os error 111), labels: \
+                    {\"RetryableError\"}, source: None, server response: None } ] }";
+        assert_eq!(io_error_in(long), "Connection refused (os error 111)");
+        assert_eq!(io_error_in("Server selection timeout"), "no answer in time");
     }
 
     #[test]

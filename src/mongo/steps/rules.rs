@@ -2,7 +2,7 @@
 
 use super::Step;
 use crate::mongo::config::{ConfigMember, ReplicaSetConfig};
-use crate::mongo::topology::{Observed, Topology, UserState, View};
+use crate::mongo::topology::{MemberState, Observed, Topology, UserState, View};
 use crate::mongo::wanted::{Wanted, WantedMember};
 
 /// What a rule says.
@@ -279,12 +279,8 @@ impl<'a> Situation<'a> {
     fn why_down(&self, member: &WantedMember) -> String {
         match self.topology.observed(&member.host) {
             None => format!("{} does not exist", member.pod),
-            Some(observed) if matches!(observed.view, View::Member(_)) => {
-                format!(
-                    "{} is {} and not in contact with the primary",
-                    member.pod,
-                    observed.view.state()
-                )
+            Some(observed) if observed.view.state() == MemberState::Secondary.name() => {
+                format!("{} is SECONDARY and not in contact with the primary", member.pod)
             }
             Some(observed) => format!("{} is {}", member.pod, observed.view.describe()),
         }

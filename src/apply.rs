@@ -115,48 +115,16 @@ fn waves(desired: Desired, live: &Children) -> [Vec<Child>; 2] {
     } = desired;
     let mut first = Vec::new();
     first.extend(secrets.iter().map(|object| Child::new(object, &live.secrets)));
-    first.extend(
-        service_accounts
-            .iter()
-            .map(|object| Child::new(object, &live.service_accounts)),
-    );
-    first.extend(
-        config_maps
-            .iter()
-            .map(|object| Child::new(object, &live.config_maps)),
-    );
+    first.extend(service_accounts.iter().map(|object| Child::new(object, &live.service_accounts)));
+    first.extend(config_maps.iter().map(|object| Child::new(object, &live.config_maps)));
     first.extend(services.iter().map(|object| Child::new(object, &live.services)));
-    first.extend(
-        disruption_budgets
-            .iter()
-            .map(|object| Child::new(object, &live.disruption_budgets)),
-    );
+    first.extend(disruption_budgets.iter().map(|object| Child::new(object, &live.disruption_budgets)));
     let mut second = Vec::new();
-    second.extend(
-        stateful_sets
-            .iter()
-            .map(|object| Child::new(object, &live.stateful_sets)),
-    );
-    second.extend(
-        deployments
-            .iter()
-            .map(|object| Child::new(object, &live.deployments)),
-    );
-    second.extend(
-        autoscalers
-            .iter()
-            .map(|object| Child::new(object, &live.autoscalers)),
-    );
-    second.extend(
-        prometheus_rules
-            .iter()
-            .map(|object| Child::new(object, &live.prometheus_rules)),
-    );
-    second.extend(
-        service_monitors
-            .iter()
-            .map(|object| Child::new(object, &live.service_monitors)),
-    );
+    second.extend(stateful_sets.iter().map(|object| Child::new(object, &live.stateful_sets)));
+    second.extend(deployments.iter().map(|object| Child::new(object, &live.deployments)));
+    second.extend(autoscalers.iter().map(|object| Child::new(object, &live.autoscalers)));
+    second.extend(prometheus_rules.iter().map(|object| Child::new(object, &live.prometheus_rules)));
+    second.extend(service_monitors.iter().map(|object| Child::new(object, &live.service_monitors)));
     [first, second]
 }
 

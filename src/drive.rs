@@ -52,12 +52,8 @@ pub async fn run(plan: &Plan, snapshot: &Snapshot, steps: Steps, connections: &C
         run_mongodb(plan, snapshot, &steps.mongodb, connections),
         run_redis(&steps.redis, connections)
     );
-    let mut driven = Driven {
-        mongodb: steps.mongodb,
-        redis: steps.redis,
-        done: Vec::new(),
-        failed: Vec::new(),
-    };
+    let mut driven =
+        Driven { mongodb: steps.mongodb, redis: steps.redis, done: Vec::new(), failed: Vec::new() };
     for result in [mongodb, redis].into_iter().flatten() {
         match result {
             Ok(done) => driven.done.push(done),
@@ -112,10 +108,7 @@ pub fn mongodb_wanted(plan: &Plan, credentials: &Credentials, initiated_before: 
     let identity = &plan.identity;
     let member = |ordinal| {
         let pod = identity.mongodb_pod(ordinal);
-        WantedMember {
-            host: identity.mongodb_host(&pod, &plan.cluster_domain),
-            pod,
-        }
+        WantedMember { host: identity.mongodb_host(&pod, &plan.cluster_domain), pod }
     };
     mongo::Wanted {
         replica_set: identity.name.clone(),
@@ -132,13 +125,9 @@ pub fn redis_wanted(plan: &Plan) -> redis_cluster::Wanted {
         name: identity.redis_shard(shard),
         pods: pods(identity, shard, plan.redis.pods_per_shard()),
     });
-    redis_cluster::Wanted {
-        shards: shards.collect(),
-    }
+    redis_cluster::Wanted { shards: shards.collect() }
 }
 
 fn pods(identity: &Identity, shard: i32, count: i32) -> Vec<String> {
-    (0..count)
-        .map(|ordinal| identity.redis_pod(shard, ordinal))
-        .collect()
+    (0..count).map(|ordinal| identity.redis_pod(shard, ordinal)).collect()
 }

@@ -25,6 +25,8 @@ pub mod wanted;
 
 #[cfg(test)]
 mod fixture;
+#[cfg(test)]
+mod model;
 
 pub use config::ReplicaSetConfig;
 pub use connections::Connections;

@@ -120,11 +120,7 @@ impl Identity {
 
     /// Host of a MongoDB member as the replica set knows it.
     pub fn mongodb_host(&self, pod: &str, cluster_domain: &str) -> String {
-        format!(
-            "{pod}.{}.{}.svc.{cluster_domain}:{MONGODB_PORT}",
-            self.mongodb_members(),
-            self.namespace
-        )
+        format!("{pod}.{}.{}.svc.{cluster_domain}:{MONGODB_PORT}", self.mongodb_members(), self.namespace)
     }
 
     /// Secret with the keyfile the members trust each other by.
@@ -174,14 +170,10 @@ impl Identity {
 
     /// Labels that select the pods of a tier. Never changes: selectors are immutable.
     pub fn selector(&self, tier: Tier) -> BTreeMap<String, String> {
-        [
-            (LABEL_INSTANCE, self.name.as_str()),
-            (LABEL_COMPONENT, tier.as_str()),
-            (LABEL_MANAGED_BY, OPERATOR),
-        ]
-        .into_iter()
-        .map(|(key, value)| (key.to_owned(), value.to_owned()))
-        .collect()
+        [(LABEL_INSTANCE, self.name.as_str()), (LABEL_COMPONENT, tier.as_str()), (LABEL_MANAGED_BY, OPERATOR)]
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .collect()
     }
 
     /// Labels of every object of a tier: the selector and the product's name.
@@ -194,11 +186,7 @@ impl Identity {
 
 /// Text form of a selector, as status and `kubectl` use it.
 pub fn selector_text(labels: &BTreeMap<String, String>) -> String {
-    labels
-        .iter()
-        .map(|(key, value)| format!("{key}={value}"))
-        .collect::<Vec<_>>()
-        .join(",")
+    labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
 }
 
 #[cfg(test)]
@@ -206,21 +194,15 @@ mod tests {
     use super::*;
 
     fn identity(name: &str) -> Identity {
-        Identity {
-            namespace: "shop".to_owned(),
-            name: name.to_owned(),
-            uid: String::new(),
-        }
+        Identity { namespace: "shop".to_owned(), name: name.to_owned(), uid: String::new() }
     }
 
     #[test]
     fn the_longest_allowed_name_still_fits_a_label() {
         let identity = identity(&"a".repeat(40));
-        for name in [
-            identity.redis_pod(99, 5),
-            identity.mongodb_connection(),
-            identity.gateway_configuration(),
-        ] {
+        for name in
+            [identity.redis_pod(99, 5), identity.mongodb_connection(), identity.gateway_configuration()]
+        {
             assert!(name.len() <= 63, "{name} has {} characters", name.len());
         }
     }
@@ -238,11 +220,6 @@ mod tests {
     fn the_selector_is_part_of_the_labels() {
         let identity = identity("eaiser");
         let labels = identity.labels(Tier::Api);
-        assert!(
-            identity
-                .selector(Tier::Api)
-                .iter()
-                .all(|(key, value)| labels.get(key) == Some(value))
-        );
+        assert!(identity.selector(Tier::Api).iter().all(|(key, value)| labels.get(key) == Some(value)));
     }
 }

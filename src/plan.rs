@@ -67,14 +67,5 @@ pub fn plan(identity: Identity, spec: &EaiserClusterSpec, settings: &Settings) -
         return Err(Problems(problems));
     }
     let cluster_domain = settings.cluster_domain.clone();
-    Ok(Plan {
-        identity,
-        cluster_domain,
-        capacity,
-        api,
-        gateway,
-        mongodb,
-        redis,
-        monitoring,
-    })
+    Ok(Plan { identity, cluster_domain, capacity, api, gateway, mongodb, redis, monitoring })
 }

@@ -67,22 +67,15 @@ pub async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Result<Ac
             Ok(Action::await_change())
         }
     };
-    context
-        .metrics
-        .passed(result.as_ref().err().map_or("ok", Error::reason), begin.elapsed());
+    context.metrics.passed(result.as_ref().err().map_or("ok", Error::reason), begin.elapsed());
     result
 }
 
 /// Repeats a failed pass, later each time it fails in a row.
-#[allow(
-    clippy::needless_pass_by_value,
-    reason = "the signature kube's controller asks for"
-)]
+#[allow(clippy::needless_pass_by_value, reason = "the signature kube's controller asks for")]
 pub fn error_policy(object: Arc<Guarded>, error: &Error, context: Arc<Context>) -> Action {
     let name = object.name_any();
-    let delay = context
-        .failures
-        .next_delay(&object.meta().uid.clone().unwrap_or_default());
+    let delay = context.failures.next_delay(&object.meta().uid.clone().unwrap_or_default());
     tracing::warn!(object = %name, error = %report::chain(error), retry_seconds = delay.as_secs_f32(), "pass failed");
     Action::requeue(delay)
 }
@@ -109,28 +102,14 @@ async fn pass(cluster: &EaiserCluster, context: &Context) -> Result<Action, Erro
     let mut connections = session.connections.lock().await;
     let children = context.caches.children_of(&plan.identity);
     let credentials = session.credentials(&plan.identity, &children);
-    let snapshot = take::take(
-        &plan,
-        children,
-        credentials,
-        context.caches.served(),
-        &mut connections,
-    )
-    .await;
+    let snapshot = take::take(&plan, children, credentials, context.caches.served(), &mut connections).await;
 
     let desired = desired::build(&plan, &snapshot);
-    let applied = apply::apply(
-        &context.client,
-        &plan.identity,
-        desired,
-        &snapshot.children,
-        &session.memory,
-    )
-    .await;
+    let applied =
+        apply::apply(&context.client, &plan.identity, desired, &snapshot.children, &session.memory).await;
 
-    let initiated_before = previous
-        .and_then(|status| status.mongodb.as_ref())
-        .is_some_and(|mongodb| mongodb.initiated);
+    let initiated_before =
+        previous.and_then(|status| status.mongodb.as_ref()).is_some_and(|mongodb| mongodb.initiated);
     let steps = drive::next(&plan, &snapshot, initiated_before);
     let driven = drive::run(&plan, &snapshot, steps, &connections).await;
 

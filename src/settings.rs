@@ -6,11 +6,7 @@ use clap::Args;
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Nginx image (1.27.3 or newer) of clusters that name none
-    #[arg(
-        long,
-        env = "EAISER_GATEWAY_IMAGE",
-        default_value = "nginxinc/nginx-unprivileged:1.29"
-    )]
+    #[arg(long, env = "EAISER_GATEWAY_IMAGE", default_value = "nginxinc/nginx-unprivileged:1.29")]
     pub gateway_image: String,
     /// MongoDB image of clusters that name none
     #[arg(long, env = "EAISER_MONGODB_IMAGE", default_value = "mongo:8.0")]

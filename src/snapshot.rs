@@ -34,10 +34,7 @@ impl Snapshot {
             served,
             children: Children::default(),
             credentials: Credentials::placeholder(),
-            mongodb: mongo::Topology {
-                members: Vec::new(),
-                application_user: mongo::UserState::Unknown,
-            },
+            mongodb: mongo::Topology { members: Vec::new(), application_user: mongo::UserState::Unknown },
             redis: redis_cluster::Topology::default(),
         }
     }

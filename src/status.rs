@@ -39,10 +39,7 @@ pub fn compute(
 ) -> EaiserClusterStatus {
     let tiers = tiers::verdicts(pass);
     let overall = overall(pass, &tiers);
-    let degraded = tiers
-        .iter()
-        .find(|(_, verdict)| verdict.failing)
-        .map(|(_, verdict)| verdict);
+    let degraded = tiers.iter().find(|(_, verdict)| verdict.failing).map(|(_, verdict)| verdict);
     let mut conditions = vec![
         ("Ready", overall.clone()),
         ("Progressing", progressing(&overall)),
@@ -53,10 +50,7 @@ pub fn compute(
                 |failing| Verdict::on(failing.reason, failing.message.clone()),
             ),
         ),
-        (
-            "SpecValid",
-            Verdict::on(reason::VALID, "the spec can be carried out"),
-        ),
+        ("SpecValid", Verdict::on(reason::VALID, "the spec can be carried out")),
     ];
     let phase = match (overall.holds, degraded) {
         (true, _) => "Ready",
@@ -84,15 +78,9 @@ pub fn invalid(
     let message = format!("the spec cannot be carried out; what runs is left as it is: {problems}");
     let conditions = vec![
         ("Ready", Verdict::off(reason::SPEC_INVALID, message.clone())),
-        (
-            "Progressing",
-            Verdict::off(reason::SPEC_INVALID, "waits for a corrected spec"),
-        ),
+        ("Progressing", Verdict::off(reason::SPEC_INVALID, "waits for a corrected spec")),
         ("Degraded", Verdict::on(reason::SPEC_INVALID, message.clone())),
-        (
-            "SpecValid",
-            Verdict::off(reason::SPEC_INVALID, problems.to_string()),
-        ),
+        ("SpecValid", Verdict::off(reason::SPEC_INVALID, problems.to_string())),
     ];
     EaiserClusterStatus {
         observed_generation: generation,
@@ -109,18 +97,9 @@ fn overall(pass: &Pass<'_>, tiers: &[(&'static str, Verdict)]) -> Verdict {
     if let Err(message) = &pass.applied {
         return Verdict::off(reason::APPLY_FAILED, message.clone());
     }
-    let needed = [
-        "MongoDBReady",
-        "RedisReady",
-        "ApiReady",
-        "GatewayReady",
-        "MonitoringReady",
-    ];
-    let missing = needed.iter().find_map(|name| {
-        tiers
-            .iter()
-            .find(|(tier, verdict)| tier == name && !verdict.holds)
-    });
+    let needed = ["MongoDBReady", "RedisReady", "ApiReady", "GatewayReady", "MonitoringReady"];
+    let missing =
+        needed.iter().find_map(|name| tiers.iter().find(|(tier, verdict)| tier == name && !verdict.holds));
     match missing {
         Some((_, verdict)) => Verdict::off(verdict.reason, verdict.message.clone()),
         None => Verdict::on(reason::ALL_TIERS_READY, tiers::summary(pass)),

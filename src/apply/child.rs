@@ -57,22 +57,13 @@ impl Child {
         let mut rendered = serde_json::to_value(object).unwrap_or_default();
         let digest = digest(&rendered);
         if let Some(metadata) = rendered.get_mut("metadata").and_then(Value::as_object_mut) {
-            let annotations = metadata
-                .entry("annotations")
-                .or_insert_with(|| Value::Object(serde_json::Map::new()));
+            let annotations =
+                metadata.entry("annotations").or_insert_with(|| Value::Object(serde_json::Map::new()));
             annotations[ANNOTATION_RENDERED] = Value::String(digest.clone());
         }
-        let live = live
-            .iter()
-            .find(|live| live.meta().name.as_deref() == Some(&name))
-            .map(|live| Live::of(&**live));
-        Self {
-            resource: ApiResource::erase::<K>(&()),
-            name,
-            rendered,
-            digest,
-            live,
-        }
+        let live =
+            live.iter().find(|live| live.meta().name.as_deref() == Some(&name)).map(|live| Live::of(&**live));
+        Self { resource: ApiResource::erase::<K>(&()), name, rendered, digest, live }
     }
 
     /// `Kind/name`, for messages.
@@ -100,9 +91,7 @@ impl Live {
                 .map(|owner| owner.uid.clone())
                 .next(),
             deleting: metadata.deletion_timestamp.is_some(),
-            digest: annotations
-                .and_then(|annotations| annotations.get(ANNOTATION_RENDERED))
-                .cloned(),
+            digest: annotations.and_then(|annotations| annotations.get(ANNOTATION_RENDERED)).cloned(),
             object: serde_json::to_value(object).unwrap_or_default(),
         }
     }
@@ -121,9 +110,5 @@ impl Live {
 /// Digest of a rendered object: serde_json sorts keys, so equal objects have equal digests.
 fn digest(rendered: &Value) -> String {
     let bytes = serde_json::to_vec(rendered).unwrap_or_default();
-    Sha256::digest(bytes)
-        .iter()
-        .take(12)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    Sha256::digest(bytes).iter().take(12).map(|byte| format!("{byte:02x}")).collect()
 }

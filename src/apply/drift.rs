@@ -8,9 +8,9 @@ use crate::plan::quantity::{Bytes, Millicores};
 /// (defaults, an autoscaler's replicas, foreign labels, injected containers) do not count.
 pub fn covers(live: &Value, rendered: &Value) -> bool {
     match (live, rendered) {
-        (Value::Object(live), Value::Object(rendered)) => rendered
-            .iter()
-            .all(|(key, rendered)| covers_field(live, key, rendered)),
+        (Value::Object(live), Value::Object(rendered)) => {
+            rendered.iter().all(|(key, rendered)| covers_field(live, key, rendered))
+        }
         (Value::Array(live), Value::Array(rendered)) => covers_list(live, rendered),
         (Value::Number(live), Value::Number(rendered)) => {
             live == rendered || live.as_f64() == rendered.as_f64()
@@ -45,15 +45,10 @@ fn covers_list(live: &[Value], rendered: &[Value]) -> bool {
     let named = !rendered.is_empty() && rendered.iter().all(|element| name(element).is_some());
     if named {
         return rendered.iter().all(|element| {
-            live.iter()
-                .any(|candidate| name(candidate) == name(element) && covers(candidate, element))
+            live.iter().any(|candidate| name(candidate) == name(element) && covers(candidate, element))
         });
     }
-    live.len() == rendered.len()
-        && live
-            .iter()
-            .zip(rendered)
-            .all(|(live, rendered)| covers(live, rendered))
+    live.len() == rendered.len() && live.iter().zip(rendered).all(|(live, rendered)| covers(live, rendered))
 }
 
 /// The server rewrites quantities: `0.5` CPU comes back as `500m`, `1024Mi` as `1Gi`.
@@ -101,22 +96,13 @@ mod tests {
     #[test]
     fn quantities_are_compared_by_amount() {
         let rendered = json!({"requests": {"cpu": "0.5", "memory": "1024Mi"}});
-        assert!(covers(
-            &json!({"requests": {"cpu": "500m", "memory": "1Gi"}}),
-            &rendered
-        ));
-        assert!(!covers(
-            &json!({"requests": {"cpu": "501m", "memory": "1Gi"}}),
-            &rendered
-        ));
+        assert!(covers(&json!({"requests": {"cpu": "500m", "memory": "1Gi"}}), &rendered));
+        assert!(!covers(&json!({"requests": {"cpu": "501m", "memory": "1Gi"}}), &rendered));
     }
 
     #[test]
     fn an_empty_map_that_the_server_dropped_is_no_drift() {
-        assert!(covers(
-            &json!({"spec": {}}),
-            &json!({"spec": {"emptyDir": {}, "list": []}})
-        ));
+        assert!(covers(&json!({"spec": {}}), &json!({"spec": {"emptyDir": {}, "list": []}})));
         assert!(covers(&json!({"emptyDir": {}}), &json!({"emptyDir": {}})));
     }
 }

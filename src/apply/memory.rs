@@ -27,16 +27,8 @@ struct Written {
 impl Memory {
     /// Records a write and the version it produced.
     pub fn wrote(&self, child: &Child, resource_version: Option<String>, now: Instant) {
-        let written = Written {
-            digest: child.digest.clone(),
-            resource_version,
-            at: now,
-            seen: false,
-        };
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(child.label(), written);
+        let written = Written { digest: child.digest.clone(), resource_version, at: now, seen: false };
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(child.label(), written);
     }
 
     /// Whether what we want was already written and only the watch is behind. The live version that
@@ -46,10 +38,7 @@ impl Memory {
         let Some(written) = all.get_mut(&child.label()) else {
             return false;
         };
-        let shown = child
-            .live
-            .as_ref()
-            .and_then(|live| live.resource_version.as_ref());
+        let shown = child.live.as_ref().and_then(|live| live.resource_version.as_ref());
         if shown.is_some() && shown == written.resource_version.as_ref() {
             written.seen = true;
         }
@@ -60,10 +49,7 @@ impl Memory {
     /// field can have drifted.
     pub fn is_untouched(&self, child: &Child) -> bool {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let shown = child
-            .live
-            .as_ref()
-            .and_then(|live| live.resource_version.as_ref());
+        let shown = child.live.as_ref().and_then(|live| live.resource_version.as_ref());
         all.get(&child.label()).is_some_and(|written| {
             shown.is_some() && written.resource_version.as_ref() == shown && written.digest == child.digest
         })

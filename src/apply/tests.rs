@@ -10,10 +10,7 @@ use super::*;
 
 fn config_map(value: &str) -> ConfigMap {
     ConfigMap {
-        metadata: ObjectMeta {
-            name: Some("eaiser-rules".to_owned()),
-            ..ObjectMeta::default()
-        },
+        metadata: ObjectMeta { name: Some("eaiser-rules".to_owned()), ..ObjectMeta::default() },
         data: Some([("key".to_owned(), value.to_owned())].into()),
         ..ConfigMap::default()
     }
@@ -37,10 +34,7 @@ fn a_write_the_watch_has_not_shown_yet_is_not_repeated() {
     let child = Child::new(&config_map("a"), &[]);
     memory.wrote(&child, Some("5".to_owned()), now);
     assert!(memory.is_on_its_way(&child, now + Duration::from_secs(1)));
-    assert!(
-        !memory.is_on_its_way(&child, now + Duration::from_secs(60)),
-        "not trusted for ever"
-    );
+    assert!(!memory.is_on_its_way(&child, now + Duration::from_secs(60)), "not trusted for ever");
 }
 
 #[test]
@@ -51,10 +45,7 @@ fn an_object_that_vanished_after_the_watch_showed_it_is_written_again() {
     let shown = Child::new(&config_map("a"), &[at_version(config_map("a"), "5")]);
     assert!(!memory.is_on_its_way(&shown, now));
     assert!(memory.is_untouched(&shown));
-    assert!(
-        !memory.is_on_its_way(&missing, now),
-        "the watch had caught up, so it was deleted since"
-    );
+    assert!(!memory.is_on_its_way(&missing, now), "the watch had caught up, so it was deleted since");
 }
 
 #[test]

@@ -61,11 +61,7 @@ pub(super) async fn bring(
         return Ok(Change::Leftover(label));
     }
     if !live.is_owned_by(identity) {
-        return Ok(if live.owner.is_some() {
-            Change::Leftover(label)
-        } else {
-            Change::Foreign(label)
-        });
+        return Ok(if live.owner.is_some() { Change::Leftover(label) } else { Change::Foreign(label) });
     }
     let same = live.digest.as_ref() == Some(&child.digest);
     if same && (memory.is_untouched(&child) || covers(&live.object, &child.rendered)) {
@@ -95,10 +91,7 @@ async fn create(
 ) -> Result<Change, Error> {
     let mut body = child.rendered.clone();
     if let Some(metadata) = body.get_mut("metadata").and_then(Value::as_object_mut) {
-        metadata.insert(
-            "resourceVersion".to_owned(),
-            Value::String(NO_LIVE_VERSION.to_owned()),
-        );
+        metadata.insert("resourceVersion".to_owned(), Value::String(NO_LIVE_VERSION.to_owned()));
     }
     match patch(&api(client, identity, &child.resource), child, OPERATOR, &body).await {
         Ok(written) => {
@@ -116,25 +109,14 @@ fn is_conflict(error: &kube::Error) -> bool {
 
 /// Deletes a stray, but only this very object in this very version.
 pub(super) async fn delete(client: &Client, identity: &Identity, stray: Live) -> Result<Change, Error> {
-    let preconditions = Preconditions {
-        uid: stray.uid.clone(),
-        resource_version: stray.resource_version.clone(),
-    };
-    let parameters = DeleteParams {
-        preconditions: Some(preconditions),
-        ..DeleteParams::background()
-    };
-    match api(client, identity, &stray.resource)
-        .delete(&stray.name, &parameters)
-        .await
-    {
+    let preconditions =
+        Preconditions { uid: stray.uid.clone(), resource_version: stray.resource_version.clone() };
+    let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::background() };
+    match api(client, identity, &stray.resource).delete(&stray.name, &parameters).await {
         Ok(_) => Ok(Change::Deleted(stray.label())),
         // Gone, or changed since we looked: the next pass looks again.
         Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => Ok(Change::None),
-        Err(source) => Err(Error::Delete {
-            object: stray.label(),
-            source: Box::new(source),
-        }),
+        Err(source) => Err(Error::Delete { object: stray.label(), source: Box::new(source) }),
     }
 }
 
@@ -148,20 +130,14 @@ async fn patch(
     let parameters = PatchParams::apply(manager).force();
     api.patch(&child.name, &parameters, &Patch::Apply(body))
         .await
-        .map_err(|source| Error::Apply {
-            object: child.label(),
-            source: Box::new(source),
-        })
+        .map_err(|source| Error::Apply { object: child.label(), source: Box::new(source) })
 }
 
 /// Whether we own `spec.replicas` and are about to stop sending it. Kubernetes would then reset it
 /// to 1 (kubernetes/kubernetes#67135) before the autoscaler's next look.
 fn needs_handover(child: &Child, live: &Live) -> bool {
     let renders_replicas = child.rendered.pointer("/spec/replicas").is_some();
-    let entries = live
-        .object
-        .pointer("/metadata/managedFields")
-        .and_then(Value::as_array);
+    let entries = live.object.pointer("/metadata/managedFields").and_then(Value::as_array);
     let owned = entries.into_iter().flatten().any(|entry| {
         entry.get("manager").and_then(Value::as_str) == Some(OPERATOR)
             && entry.pointer("/fieldsV1/f:spec/f:replicas").is_some()

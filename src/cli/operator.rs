@@ -32,25 +32,14 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: Arguments) -> ExitCode {
     telemetry::start(arguments.log_format, &arguments.log_level);
     // One provider is linked, but redis and kube each look for the process default.
-    if rustls::crypto::ring::default_provider()
-        .install_default()
-        .is_err()
-    {
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
         tracing::debug!("a TLS provider was installed already");
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-    {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return super::fail(&error),
     };
-    match runtime.block_on(controller::run(
-        arguments.settings,
-        arguments.namespace,
-        arguments.http_address,
-    )) {
+    match runtime.block_on(controller::run(arguments.settings, arguments.namespace, arguments.http_address)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => super::fail(&error),
     }

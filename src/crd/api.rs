@@ -11,10 +11,7 @@ use super::Resources;
 #[serde(rename_all = "camelCase")]
 pub struct ApiSpec {
     /// The backend's image. Example: `registry.example.com/backend:1.4.2`.
-    #[schemars(
-        regex(pattern = r"^[a-zA-Z0-9][-a-zA-Z0-9._/:@]*$"),
-        length(min = 1, max = 512)
-    )]
+    #[schemars(regex(pattern = r"^[a-zA-Z0-9][-a-zA-Z0-9._/:@]*$"), length(min = 1, max = 512))]
     pub image: String,
     /// Port the backend listens on. Default: 8000.
     #[serde(default = "default_port")]
@@ -103,10 +100,7 @@ pub struct ValueSource {
 #[serde(rename_all = "camelCase")]
 pub struct KeyReference {
     /// Name of the object.
-    #[schemars(
-        regex(pattern = r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"),
-        length(min = 1, max = 253)
-    )]
+    #[schemars(regex(pattern = r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"), length(min = 1, max = 253))]
     pub name: String,
     /// Key in its data.
     #[schemars(regex(pattern = r"^[-._a-zA-Z0-9]+$"), length(min = 1, max = 253))]
@@ -131,10 +125,7 @@ pub struct EnvironmentSource {
 #[serde(rename_all = "camelCase")]
 pub struct ObjectReference {
     /// Name of the object.
-    #[schemars(
-        regex(pattern = r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"),
-        length(min = 1, max = 253)
-    )]
+    #[schemars(regex(pattern = r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"), length(min = 1, max = 253))]
     pub name: String,
 }
 
@@ -152,10 +143,7 @@ pub struct ProbePaths {
 
 impl Default for ProbePaths {
     fn default() -> Self {
-        Self {
-            liveness: "/healthz/live".to_owned(),
-            readiness: "/healthz/ready".to_owned(),
-        }
+        Self { liveness: "/healthz/live".to_owned(), readiness: "/healthz/ready".to_owned() }
     }
 }
 
@@ -176,10 +164,6 @@ pub struct AutoscalingSpec {
 
 impl Default for AutoscalingSpec {
     fn default() -> Self {
-        Self {
-            enabled: true,
-            scale_down_stabilization_seconds: 300,
-            scale_down_percent_per_minute: 10,
-        }
+        Self { enabled: true, scale_down_stabilization_seconds: 300, scale_down_percent_per_minute: 10 }
     }
 }

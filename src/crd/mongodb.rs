@@ -15,10 +15,7 @@ pub struct MongoDbSpec {
     pub members: i32,
     /// MongoDB 4.4 or newer. Default: the operator's `--mongodb-image`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(
-        regex(pattern = r"^[a-zA-Z0-9][-a-zA-Z0-9._/:@]*$"),
-        length(min = 1, max = 512)
-    )]
+    #[schemars(regex(pattern = r"^[a-zA-Z0-9][-a-zA-Z0-9._/:@]*$"), length(min = 1, max = 512))]
     pub image: Option<String>,
     /// The volume of each member. Default: 20Gi of the default class.
     pub storage: Storage,
@@ -29,11 +26,6 @@ pub struct MongoDbSpec {
 
 impl Default for MongoDbSpec {
     fn default() -> Self {
-        Self {
-            members: 3,
-            image: None,
-            storage: Storage::default(),
-            resources: Resources::default(),
-        }
+        Self { members: 3, image: None, storage: Storage::default(), resources: Resources::default() }
     }
 }

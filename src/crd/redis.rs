@@ -20,10 +20,7 @@ pub struct RedisSpec {
     pub replicas_per_shard: i32,
     /// Redis 7 or Valkey 8, or newer. Default: the operator's `--redis-image`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(
-        regex(pattern = r"^[a-zA-Z0-9][-a-zA-Z0-9._/:@]*$"),
-        length(min = 1, max = 512)
-    )]
+    #[schemars(regex(pattern = r"^[a-zA-Z0-9][-a-zA-Z0-9._/:@]*$"), length(min = 1, max = 512))]
     pub image: Option<String>,
     /// The volume of each pod. Default: 20Gi of the default class.
     pub storage: Storage,

@@ -32,10 +32,7 @@ pub struct ResourceAmounts {
     pub cpu: Option<String>,
     /// Memory as a Kubernetes quantity in bytes. Example: "512Mi" or "4Gi".
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(
-        regex(pattern = r"^[0-9]+(\.[0-9]{1,3})?([KMGT]i|[kMGT])?$"),
-        length(min = 1, max = 16)
-    )]
+    #[schemars(regex(pattern = r"^[0-9]+(\.[0-9]{1,3})?([KMGT]i|[kMGT])?$"), length(min = 1, max = 16))]
     #[x_kube(validation = Rule::new("isQuantity(self) && quantity(self).isGreaterThan(quantity('0'))").message("must be a memory quantity above 0, for example 512Mi or 4Gi"))]
     pub memory: Option<String>,
 }
@@ -50,19 +47,13 @@ pub struct Storage {
     pub size: String,
     /// StorageClass of each volume. Default: the cluster's default class. It cannot be changed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(
-        regex(pattern = r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"),
-        length(min = 1, max = 253)
-    )]
+    #[schemars(regex(pattern = r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"), length(min = 1, max = 253))]
     #[schemars(extend("x-kubernetes-validations" = [{"rule": "self == oldSelf", "message": "storage.className cannot be changed: Kubernetes cannot move a volume to another class"}]))]
     pub class_name: Option<String>,
 }
 
 impl Default for Storage {
     fn default() -> Self {
-        Self {
-            size: "20Gi".to_owned(),
-            class_name: None,
-        }
+        Self { size: "20Gi".to_owned(), class_name: None }
     }
 }

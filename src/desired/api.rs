@@ -24,13 +24,9 @@ pub fn build(plan: &Plan, snapshot: &Snapshot, desired: &mut Desired) {
         automount_service_account_token: Some(false),
         ..ServiceAccount::default()
     });
-    desired
-        .services
-        .push(service(plan, identity.tier(Tier::Api), false));
+    desired.services.push(service(plan, identity.tier(Tier::Api), false));
     desired.services.push(service(plan, identity.api_pods(), true));
-    desired
-        .disruption_budgets
-        .push(super::mongodb::disruption_budget(identity, Tier::Api));
+    desired.disruption_budgets.push(super::mongodb::disruption_budget(identity, Tier::Api));
     desired.deployments.push(deployment::build(plan, snapshot));
     if let Replicas::Autoscaled { min, max } = plan.api.replicas {
         desired.autoscalers.push(autoscaler::build(plan, min, max));
@@ -43,10 +39,7 @@ fn service(plan: &Plan, name: String, headless: bool) -> Service {
     let mut metadata = meta::object(identity, Tier::Api, name);
     if headless {
         let (key, value) = LABEL_METRICS;
-        metadata
-            .labels
-            .get_or_insert_default()
-            .insert(key.to_owned(), value.to_owned());
+        metadata.labels.get_or_insert_default().insert(key.to_owned(), value.to_owned());
     }
     Service {
         metadata,

@@ -25,9 +25,7 @@ pub fn build(plan: &Plan, desired: &mut Desired) {
         ..ConfigMap::default()
     });
     desired.services.push(service(plan));
-    desired
-        .disruption_budgets
-        .push(super::mongodb::disruption_budget(identity, Tier::Gateway));
+    desired.disruption_budgets.push(super::mongodb::disruption_budget(identity, Tier::Gateway));
     desired.deployments.push(deployment::build(plan, digest));
 }
 

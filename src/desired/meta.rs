@@ -36,19 +36,12 @@ fn owner(identity: &Identity) -> OwnerReference {
 /// Metadata of a tier's pod template.
 pub fn template(labels: BTreeMap<String, String>, annotations: BTreeMap<String, String>) -> ObjectMeta {
     let annotations = (!annotations.is_empty()).then_some(annotations);
-    ObjectMeta {
-        labels: Some(labels),
-        annotations,
-        ..ObjectMeta::default()
-    }
+    ObjectMeta { labels: Some(labels), annotations, ..ObjectMeta::default() }
 }
 
 /// Selector of a tier's pods.
 pub fn selector(identity: &Identity, tier: Tier) -> LabelSelector {
-    LabelSelector {
-        match_labels: Some(identity.selector(tier)),
-        match_expressions: None,
-    }
+    LabelSelector { match_labels: Some(identity.selector(tier)), match_expressions: None }
 }
 
 /// Short digest of texts that a pod reads only at start; a change of it rolls the pods.
@@ -58,10 +51,5 @@ pub fn digest<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
         hasher.update(text.len().to_le_bytes());
         hasher.update(text.as_bytes());
     }
-    hasher
-        .finalize()
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hasher.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }

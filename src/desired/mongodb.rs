@@ -24,25 +24,13 @@ pub fn build(plan: &Plan, snapshot: &Snapshot, desired: &mut Desired) {
     desired.secrets.push(Secret {
         metadata: meta::object(identity, Tier::MongoDb, identity.mongodb_keyfile()),
         type_: Some("Opaque".to_owned()),
-        data: Some(
-            [(
-                KEY_KEYFILE.to_owned(),
-                ByteString(keyfile.expose().as_bytes().to_vec()),
-            )]
-            .into(),
-        ),
+        data: Some([(KEY_KEYFILE.to_owned(), ByteString(keyfile.expose().as_bytes().to_vec()))].into()),
         ..Secret::default()
     });
-    desired
-        .secrets
-        .push(connection::secret(plan, &snapshot.credentials.mongodb_password));
+    desired.secrets.push(connection::secret(plan, &snapshot.credentials.mongodb_password));
     desired.services.push(members_service(identity));
-    desired
-        .disruption_budgets
-        .push(disruption_budget(identity, Tier::MongoDb));
-    desired
-        .stateful_sets
-        .push(stateful_set::build(plan, pods_to_keep(plan, snapshot)));
+    desired.disruption_budgets.push(disruption_budget(identity, Tier::MongoDb));
+    desired.stateful_sets.push(stateful_set::build(plan, pods_to_keep(plan, snapshot)));
 }
 
 /// Pods the StatefulSet must keep: the wanted members, and every pod that is still in the replica
@@ -53,19 +41,14 @@ pub fn pods_to_keep(plan: &Plan, snapshot: &Snapshot) -> i32 {
     let wanted = plan.mongodb.members;
     let live = find(&snapshot.children.stateful_sets, &identity.tier(Tier::MongoDb));
     let existing = live.and_then(|set| set.spec.as_ref()?.replicas).unwrap_or(0);
-    let occupied = snapshot
-        .mongodb
-        .occupied()
-        .filter(|_| !snapshot.mongodb.members.is_empty());
+    let occupied = snapshot.mongodb.occupied().filter(|_| !snapshot.mongodb.members.is_empty());
     let Some(occupied) = occupied else {
         return wanted.max(existing);
     };
     let is_occupied = |ordinal: &i32| {
         occupied.contains(&identity.mongodb_host(&identity.mongodb_pod(*ordinal), &plan.cluster_domain))
     };
-    (wanted..existing)
-        .rfind(is_occupied)
-        .map_or(wanted, |ordinal| ordinal + 1)
+    (wanted..existing).rfind(is_occupied).map_or(wanted, |ordinal| ordinal + 1)
 }
 
 /// Headless: names every member, also before it is ready, since members must find each other to

@@ -21,15 +21,10 @@ pub const RULES_FILE: &str = "rules.yaml";
 /// Adds prometheus-operator's kinds where they are served and wanted, a ConfigMap otherwise.
 pub fn build(plan: &Plan, snapshot: &Snapshot, desired: &mut Desired) {
     let identity = &plan.identity;
-    let spec = PrometheusRuleSpec {
-        groups: rules::groups(plan),
-    };
+    let spec = PrometheusRuleSpec { groups: rules::groups(plan) };
     if uses_prometheus_operator(plan, snapshot.served) {
         desired.prometheus_rules.push(PrometheusRule {
-            metadata: labelled(
-                plan,
-                meta::object(identity, Tier::Monitoring, identity.monitoring_rules()),
-            ),
+            metadata: labelled(plan, meta::object(identity, Tier::Monitoring, identity.monitoring_rules())),
             spec,
         });
     } else {
@@ -61,10 +56,7 @@ fn service_monitor(plan: &Plan) -> ServiceMonitor {
     let identity = &plan.identity;
     let (key, value) = LABEL_METRICS;
     ServiceMonitor {
-        metadata: labelled(
-            plan,
-            meta::object(identity, Tier::Monitoring, identity.tier(Tier::Api)),
-        ),
+        metadata: labelled(plan, meta::object(identity, Tier::Monitoring, identity.tier(Tier::Api))),
         spec: ServiceMonitorSpec {
             selector: MonitorSelector {
                 match_labels: [

@@ -28,10 +28,7 @@ pub fn security(user: i64) -> PodSecurityContext {
         fs_group: Some(user),
         // Without this the kubelet walks the whole data folder at every start.
         fs_group_change_policy: Some("OnRootMismatch".to_owned()),
-        seccomp_profile: Some(SeccompProfile {
-            type_: "RuntimeDefault".to_owned(),
-            localhost_profile: None,
-        }),
+        seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".to_owned(), localhost_profile: None }),
         ..PodSecurityContext::default()
     }
 }
@@ -41,10 +38,7 @@ pub fn container_security() -> SecurityContext {
     SecurityContext {
         allow_privilege_escalation: Some(false),
         read_only_root_filesystem: Some(true),
-        capabilities: Some(Capabilities {
-            drop: Some(vec!["ALL".to_owned()]),
-            add: None,
-        }),
+        capabilities: Some(Capabilities { drop: Some(vec!["ALL".to_owned()]), add: None }),
         ..SecurityContext::default()
     }
 }
@@ -92,10 +86,7 @@ pub fn http_probe(path: &str, port: &str) -> Probe {
 /// A probe that connects to a named port, without timing.
 pub fn tcp_probe(port: &str) -> Probe {
     Probe {
-        tcp_socket: Some(TCPSocketAction {
-            port: IntOrString::String(port.to_owned()),
-            host: None,
-        }),
+        tcp_socket: Some(TCPSocketAction { port: IntOrString::String(port.to_owned()), host: None }),
         ..Probe::default()
     }
 }
@@ -147,11 +138,7 @@ pub fn spread(selector: LabelSelector, topology: &str) -> TopologySpreadConstrai
 
 /// A literal variable.
 pub fn variable(name: &str, value: impl Into<String>) -> EnvVar {
-    EnvVar {
-        name: name.to_owned(),
-        value: Some(value.into()),
-        value_from: None,
-    }
+    EnvVar { name: name.to_owned(), value: Some(value.into()), value_from: None }
 }
 
 /// A variable from a Secret.
@@ -160,11 +147,7 @@ pub fn secret_variable(name: &str, secret: String, key: &str) -> EnvVar {
         name: name.to_owned(),
         value: None,
         value_from: Some(EnvVarSource {
-            secret_key_ref: Some(SecretKeySelector {
-                name: secret,
-                key: key.to_owned(),
-                optional: None,
-            }),
+            secret_key_ref: Some(SecretKeySelector { name: secret, key: key.to_owned(), optional: None }),
             ..EnvVarSource::default()
         }),
     }
@@ -187,11 +170,7 @@ pub fn field_variable(name: &str, path: &str) -> EnvVar {
 
 /// A scratch folder that lives as long as the pod.
 pub fn scratch(name: &str) -> Volume {
-    Volume {
-        name: name.to_owned(),
-        empty_dir: Some(EmptyDirVolumeSource::default()),
-        ..Volume::default()
-    }
+    Volume { name: name.to_owned(), empty_dir: Some(EmptyDirVolumeSource::default()), ..Volume::default() }
 }
 
 /// A scratch folder in memory, for what must not touch a disk.
@@ -200,11 +179,7 @@ pub fn memory_scratch(name: &str) -> Volume {
         medium: Some("Memory".to_owned()),
         size_limit: Some(Quantity("1Mi".to_owned())),
     };
-    Volume {
-        name: name.to_owned(),
-        empty_dir: Some(source),
-        ..Volume::default()
-    }
+    Volume { name: name.to_owned(), empty_dir: Some(source), ..Volume::default() }
 }
 
 /// Files from a ConfigMap.
@@ -214,11 +189,7 @@ pub fn config_map_volume(name: &str, config_map: String) -> Volume {
         default_mode: Some(0o444),
         ..ConfigMapVolumeSource::default()
     };
-    Volume {
-        name: name.to_owned(),
-        config_map: Some(source),
-        ..Volume::default()
-    }
+    Volume { name: name.to_owned(), config_map: Some(source), ..Volume::default() }
 }
 
 /// Files from a Secret, readable by the pod's user and group alone.
@@ -228,26 +199,15 @@ pub fn secret_volume(name: &str, secret: String) -> Volume {
         default_mode: Some(0o440),
         ..SecretVolumeSource::default()
     };
-    Volume {
-        name: name.to_owned(),
-        secret: Some(source),
-        ..Volume::default()
-    }
+    Volume { name: name.to_owned(), secret: Some(source), ..Volume::default() }
 }
 
 /// Mounts a volume.
 pub fn mount(name: &str, path: &str) -> VolumeMount {
-    VolumeMount {
-        name: name.to_owned(),
-        mount_path: path.to_owned(),
-        ..VolumeMount::default()
-    }
+    VolumeMount { name: name.to_owned(), mount_path: path.to_owned(), ..VolumeMount::default() }
 }
 
 /// Mounts a volume that is never written.
 pub fn mount_read_only(name: &str, path: &str) -> VolumeMount {
-    VolumeMount {
-        read_only: Some(true),
-        ..mount(name, path)
-    }
+    VolumeMount { read_only: Some(true), ..mount(name, path) }
 }

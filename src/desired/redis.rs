@@ -37,10 +37,7 @@ pub fn build(plan: &Plan, snapshot: &Snapshot, desired: &mut Desired) {
     desired.secrets.push(secret(
         identity,
         identity.redis_credentials(),
-        [
-            (KEY_PASSWORD, password.expose().to_owned()),
-            (AUTHENTICATION_FILE, authentication),
-        ],
+        [(KEY_PASSWORD, password.expose().to_owned()), (AUTHENTICATION_FILE, authentication)],
     ));
     desired.secrets.push(secret(
         identity,
@@ -53,13 +50,9 @@ pub fn build(plan: &Plan, snapshot: &Snapshot, desired: &mut Desired) {
         ..ConfigMap::default()
     });
     desired.services.push(nodes_service(identity));
-    desired
-        .disruption_budgets
-        .push(super::mongodb::disruption_budget(identity, Tier::Redis));
+    desired.disruption_budgets.push(super::mongodb::disruption_budget(identity, Tier::Redis));
     for shard in 0..plan.redis.shards {
-        desired
-            .stateful_sets
-            .push(stateful_set::build(plan, shard, &digest));
+        desired.stateful_sets.push(stateful_set::build(plan, shard, &digest));
     }
 }
 
@@ -68,9 +61,7 @@ fn secret<const N: usize>(identity: &Identity, name: String, data: [(&str, Strin
         metadata: meta::object(identity, Tier::Redis, name),
         type_: Some("Opaque".to_owned()),
         data: Some(
-            data.into_iter()
-                .map(|(key, value)| (key.to_owned(), ByteString(value.into_bytes())))
-                .collect(),
+            data.into_iter().map(|(key, value)| (key.to_owned(), ByteString(value.into_bytes()))).collect(),
         ),
         ..Secret::default()
     }

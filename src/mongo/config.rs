@@ -60,10 +60,7 @@ impl ReplicaSetConfig {
             version: integer(&document, "version").ok_or_else(|| malformed("version"))?,
             term: integer(&document, "term").unwrap_or(-1),
             replica_set_id: replica_set_id(&document),
-            members: members
-                .iter()
-                .map(ConfigMember::parse)
-                .collect::<Result<_, _>>()?,
+            members: members.iter().map(ConfigMember::parse).collect::<Result<_, _>>()?,
             document,
         })
     }
@@ -95,9 +92,7 @@ impl ReplicaSetConfig {
 
     /// The lowest id no member has. Ids end at 255, so they are used again after a removal.
     pub fn lowest_free_id(&self) -> i64 {
-        (0..=HIGHEST_ID)
-            .find(|id| self.members.iter().all(|member| member.id != *id))
-            .unwrap_or(HIGHEST_ID)
+        (0..=HIGHEST_ID).find(|id| self.members.iter().all(|member| member.id != *id)).unwrap_or(HIGHEST_ID)
     }
 
     /// Adds a member that neither votes nor can become primary.
@@ -125,11 +120,7 @@ impl ReplicaSetConfig {
 
     fn edited(&self, edit: impl FnOnce(&mut Vec<Bson>)) -> Result<Self, Malformed> {
         let mut document = self.document.clone();
-        edit(
-            document
-                .get_array_mut("members")
-                .map_err(|_| Malformed { field: "members" })?,
-        );
+        edit(document.get_array_mut("members").map_err(|_| Malformed { field: "members" })?);
         let version = match document.get("version") {
             Some(Bson::Int32(version)) => Bson::Int32(version.saturating_add(1)),
             _ => Bson::Int64(self.version.saturating_add(1)),
@@ -143,15 +134,8 @@ impl ConfigMember {
     fn parse(member: &Bson) -> Result<Self, Malformed> {
         let member = member.as_document().ok_or(Malformed { field: "members[]" })?;
         Ok(Self {
-            id: integer(member, "_id").ok_or(Malformed {
-                field: "members[]._id",
-            })?,
-            host: member
-                .get_str("host")
-                .map_err(|_| Malformed {
-                    field: "members[].host",
-                })?
-                .to_owned(),
+            id: integer(member, "_id").ok_or(Malformed { field: "members[]._id" })?,
+            host: member.get_str("host").map_err(|_| Malformed { field: "members[].host" })?.to_owned(),
             // Both default to one when the document leaves them out.
             votes: integer(member, "votes").unwrap_or(1),
             priority: number(member, "priority").unwrap_or(1.0),
@@ -180,10 +164,7 @@ fn set_vote(members: &mut [Bson], host: &str, vote: i32) {
 }
 
 /// A whole number, whichever of the three numeric types the server chose for it.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "versions and ids are small whole numbers"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "versions and ids are small whole numbers")]
 pub(super) fn integer(document: &Document, key: &str) -> Option<i64> {
     match document.get(key)? {
         Bson::Int32(value) => Some(i64::from(*value)),

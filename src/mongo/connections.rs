@@ -58,14 +58,7 @@ impl Connections {
         // mongod ignores white space in a keyfile, and a Secret often ends in a line break.
         let key: String = keyfile.expose().split_whitespace().collect();
         let client = client(address, "__system", "local", key)?;
-        members.insert(
-            host.to_owned(),
-            Entry {
-                address,
-                keyfile: keyfile.clone(),
-                client: client.clone(),
-            },
-        );
+        members.insert(host.to_owned(), Entry { address, keyfile: keyfile.clone(), client: client.clone() });
         Ok(client)
     }
 
@@ -108,10 +101,7 @@ pub(super) fn client(
         .password(password)
         .mechanism(AuthMechanism::ScramSha256)
         .build();
-    let server = ServerAddress::Tcp {
-        host: address.ip().to_string(),
-        port: Some(address.port()),
-    };
+    let server = ServerAddress::Tcp { host: address.ip().to_string(), port: Some(address.port()) };
     let options = ClientOptions::builder()
         .hosts(vec![server])
         .app_name(APP_NAME.to_owned())

@@ -108,14 +108,10 @@ pub async fn run(
     connections: &Connections,
 ) -> Result<Outcome, Error> {
     let words = || step.to_string();
-    let command = command(step, wanted, topology).map_err(|source| Error::Malformed {
-        step: words(),
-        source,
-    })?;
+    let command =
+        command(step, wanted, topology).map_err(|source| Error::Malformed { step: words(), source })?;
     let Some(command) = command else {
-        return Ok(Outcome::Retry {
-            reason: "the replica set has no primary".to_owned(),
-        });
+        return Ok(Outcome::Retry { reason: "the replica set has no primary".to_owned() });
     };
     let host = command.host;
     let Some(client) = connections.known(&host) else {
@@ -127,11 +123,7 @@ pub async fn run(
         Ok(Err(error)) => judge(step, host, Failure::of(&error)),
         Err(_) => {
             let message = format!("none within {} s", STEP_TIMEOUT.as_secs());
-            Err(Error::NoAnswer {
-                step: words(),
-                host,
-                message,
-            })
+            Err(Error::NoAnswer { step: words(), host, message })
         }
     }
 }
@@ -140,26 +132,14 @@ fn judge(step: &Step, host: String, failure: Failure) -> Result<Outcome, Error> 
     let words = step.to_string();
     match failure {
         Failure::Command { code, .. } if failure::is_done(step, code) => Ok(Outcome::Done),
-        Failure::Command { code, name, message } if failure::is_passing(step, code) => Ok(Outcome::Retry {
-            reason: format!("{host} answered {name} ({code}): {message}"),
-        }),
-        Failure::Command { code, name, message } => Err(Error::Refused {
-            step: words,
-            host,
-            code,
-            name,
-            message,
-        }),
-        Failure::Refused { reason } => Err(Error::LoginRefused {
-            step: words,
-            host,
-            message: reason,
-        }),
-        Failure::Unreachable { reason } => Err(Error::NoAnswer {
-            step: words,
-            host,
-            message: reason,
-        }),
+        Failure::Command { code, name, message } if failure::is_passing(step, code) => {
+            Ok(Outcome::Retry { reason: format!("{host} answered {name} ({code}): {message}") })
+        }
+        Failure::Command { code, name, message } => {
+            Err(Error::Refused { step: words, host, code, name, message })
+        }
+        Failure::Refused { reason } => Err(Error::LoginRefused { step: words, host, message: reason }),
+        Failure::Unreachable { reason } => Err(Error::NoAnswer { step: words, host, message: reason }),
     }
 }
 
@@ -168,43 +148,24 @@ mod tests {
     use super::*;
 
     fn answered(step: &Step, code: i32) -> Result<Outcome, Error> {
-        let failure = Failure::Command {
-            code,
-            name: "Name".into(),
-            message: "sentence".into(),
-        };
+        let failure = Failure::Command { code, name: "Name".into(), message: "sentence".into() };
         judge(step, "a:27017".into(), failure)
     }
 
     fn add() -> Step {
-        Step::AddMember {
-            host: "b:27017".into(),
-            id: 1,
-        }
+        Step::AddMember { host: "b:27017".into(), id: 1 }
     }
 
     #[test]
     fn a_second_initiation_and_a_second_user_count_as_done() {
-        assert_eq!(
-            answered(
-                &Step::Initiate {
-                    host: "a:27017".into()
-                },
-                23
-            )
-            .unwrap(),
-            Outcome::Done
-        );
+        assert_eq!(answered(&Step::Initiate { host: "a:27017".into() }, 23).unwrap(), Outcome::Done);
         assert_eq!(answered(&Step::CreateUser, 51003).unwrap(), Outcome::Done);
     }
 
     #[test]
     fn a_configuration_in_progress_or_overtaken_is_tried_again() {
         for code in [103, 109, 308] {
-            assert!(
-                matches!(answered(&add(), code).unwrap(), Outcome::Retry { .. }),
-                "code {code}"
-            );
+            assert!(matches!(answered(&add(), code).unwrap(), Outcome::Retry { .. }), "code {code}");
         }
     }
 

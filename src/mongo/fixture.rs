@@ -32,12 +32,7 @@ pub(super) fn host(pod: usize) -> String {
 pub(super) fn wanted(members: usize) -> Wanted {
     Wanted {
         replica_set: "db".into(),
-        members: (0..members)
-            .map(|pod| WantedMember {
-                pod: format!("db-{pod}"),
-                host: host(pod),
-            })
-            .collect(),
+        members: (0..members).map(|pod| WantedMember { pod: format!("db-{pod}"), host: host(pod) }).collect(),
         application_user: ApplicationUser {
             name: "app".into(),
             database: "shop".into(),
@@ -49,23 +44,12 @@ pub(super) fn wanted(members: usize) -> Wanted {
 
 /// A topology from lines as above; the application user matches.
 pub(super) fn topology(lines: &str) -> Topology {
-    let lines: Vec<Line<'_>> = lines
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .map(Line::parse)
-        .collect();
-    let peers = lines
-        .iter()
-        .filter(|line| line.votes.is_some())
-        .map(Line::peer)
-        .collect();
+    let lines: Vec<Line<'_>> =
+        lines.lines().map(str::trim).filter(|line| !line.is_empty()).map(Line::parse).collect();
+    let peers = lines.iter().filter(|line| line.votes.is_some()).map(Line::peer).collect();
     let asked = lines.iter().filter(|line| !line.no_pod);
     let members = asked.map(|line| line.observed(&lines, &peers)).collect();
-    Topology {
-        members,
-        application_user: UserState::Matches,
-    }
+    Topology { members, application_user: UserState::Matches }
 }
 
 struct Line<'a> {
@@ -113,9 +97,7 @@ impl<'a> Line<'a> {
     }
 
     fn member_state(&self) -> Option<MemberState> {
-        (0..=10)
-            .map(MemberState::from_number)
-            .find(|state| state.name() == self.state)
+        (0..=10).map(MemberState::from_number).find(|state| state.name() == self.state)
     }
 
     fn peer(&self) -> (String, Peer) {
@@ -123,10 +105,7 @@ impl<'a> Line<'a> {
         let peer = Peer {
             state: state.unwrap_or(MemberState::Down),
             healthy: state.is_some(),
-            optime: state.map(|_| Optime {
-                seconds: NEWEST - self.lag,
-                increment: 1,
-            }),
+            optime: state.map(|_| Optime { seconds: NEWEST - self.lag, increment: 1 }),
         };
         (host(self.pod), peer)
     }
@@ -134,12 +113,8 @@ impl<'a> Line<'a> {
     fn observed(&self, lines: &[Self], peers: &BTreeMap<String, Peer>) -> Observed {
         let view = match self.state {
             "new" => View::NotInitialized,
-            "unreachable" => View::Unreachable {
-                reason: "connection refused".into(),
-            },
-            "refused" => View::Refused {
-                reason: "authentication failed".into(),
-            },
+            "unreachable" => View::Unreachable { reason: "connection refused".into() },
+            "refused" => View::Refused { reason: "authentication failed".into() },
             _ => View::Member(Box::new(Member {
                 config: ReplicaSetConfig::parse(config_document(lines, self.set, self.name)).unwrap(),
                 state: self.member_state().unwrap(),
@@ -163,10 +138,6 @@ fn config_document(lines: &[Line<'_>], set: i64, name: &str) -> Document {
             doc! { "_id": id, "host": host(line.pod), "votes": votes, "priority": f64::from(votes) },
         )
     };
-    let members: Vec<Bson> = lines
-        .iter()
-        .filter_map(|line| Some((line, line.votes?)))
-        .map(member)
-        .collect();
+    let members: Vec<Bson> = lines.iter().filter_map(|line| Some((line, line.votes?))).map(member).collect();
     doc! { "_id": name, "version": 5, "term": 1, "members": members, "settings": { "replicaSetId": set } }
 }

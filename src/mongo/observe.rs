@@ -8,9 +8,10 @@ use futures::future::join_all;
 use mongodb::Client;
 use mongodb::bson::{Document, doc};
 use sha2::{Digest, Sha256};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::connections::{self, Connections, Login};
+use super::connections::{self, ANSWER_TIMEOUT, Connections, Login};
 use super::driver::failure::Failure;
 use super::reply;
 use super::topology::{Observed, Topology, UserState, View};
@@ -42,24 +43,14 @@ pub struct Credentials {
     pub application_user: ApplicationUser,
 }
 
-/// Asks all targets at once. Takes as long as the slowest, at most about six seconds.
+/// Asks all targets at once. Takes as long as the slowest, at most eight seconds.
 pub async fn topology(targets: &[Target], credentials: &Credentials, connections: &Connections) -> Topology {
     connections.keep_only(|host| targets.iter().any(|target| target.host == host));
-    let members = join_all(
-        targets
-            .iter()
-            .map(|target| observed(target, &credentials.keyfile, connections)),
-    )
-    .await;
-    let mut topology = Topology {
-        members,
-        application_user: UserState::Unknown,
-    };
+    let members =
+        join_all(targets.iter().map(|target| observed(target, &credentials.keyfile, connections))).await;
+    let mut topology = Topology { members, application_user: UserState::Unknown };
     let primary = topology.primary().map(|(observed, _)| observed.host.clone());
-    if let Some(target) = targets
-        .iter()
-        .find(|target| Some(&target.host) == primary.as_ref())
-    {
+    if let Some(target) = targets.iter().find(|target| Some(&target.host) == primary.as_ref()) {
         let state = user_state(target, &credentials.application_user, connections);
         topology.application_user = timeout(MEMBER_TIMEOUT, state).await.unwrap_or(UserState::Unknown);
     }
@@ -68,51 +59,48 @@ pub async fn topology(targets: &[Target], credentials: &Credentials, connections
 
 async fn observed(target: &Target, keyfile: &Password, connections: &Connections) -> Observed {
     let view = match target.address {
-        None => View::Unreachable {
-            reason: "the pod has no address yet".to_owned(),
-        },
-        Some(address) => match connections.member(&target.host, address, keyfile) {
-            Ok(client) => timeout(MEMBER_TIMEOUT, view(&client))
-                .await
-                .unwrap_or_else(|_| no_answer()),
-            Err(error) => Failure::of(&error).into_view(),
-        },
+        None => View::Unreachable { reason: "the pod has no address yet".to_owned() },
+        Some(address) => dialled(&target.host, address, keyfile, connections).await,
     };
     if matches!(view, View::Unreachable { .. } | View::Refused { .. }) {
         connections.forget(&target.host);
     }
-    Observed {
-        pod: target.pod.clone(),
-        host: target.host.clone(),
-        terminating: target.terminating,
-        view,
+    Observed { pod: target.pod.clone(), host: target.host.clone(), terminating: target.terminating, view }
+}
+
+async fn dialled(host: &str, address: SocketAddr, keyfile: &Password, connections: &Connections) -> View {
+    // The driver goes on dialling a closed port until its time is up; this says at once what is wrong.
+    if connections.known(host).is_none() {
+        match timeout(ANSWER_TIMEOUT, TcpStream::connect(address)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => {
+                return View::Unreachable { reason: error.to_string() };
+            }
+            Err(_) => return no_answer(),
+        }
+    }
+    match connections.member(host, address, keyfile) {
+        Ok(client) => timeout(MEMBER_TIMEOUT, view(&client)).await.unwrap_or_else(|_| no_answer()),
+        Err(error) => Failure::of(&error).into_view(),
     }
 }
 
 fn no_answer() -> View {
-    View::Unreachable {
-        reason: format!("no answer within {} s", MEMBER_TIMEOUT.as_secs()),
-    }
+    View::Unreachable { reason: format!("no answer within {} s", MEMBER_TIMEOUT.as_secs()) }
 }
 
 async fn view(client: &Client) -> View {
     let status = match ask(client, "admin", doc! { "replSetGetStatus": 1 }).await {
         Ok(status) => Some(status),
-        Err(Failure::Command {
-            code: Failure::NOT_YET_INITIALIZED,
-            ..
-        }) => return without_configuration(client).await,
-        Err(Failure::Command {
-            code: Failure::INVALID_REPLICA_SET_CONFIG,
-            ..
-        }) => None,
+        Err(Failure::Command { code: Failure::NOT_YET_INITIALIZED, .. }) => {
+            return without_configuration(client).await;
+        }
+        Err(Failure::Command { code: Failure::INVALID_REPLICA_SET_CONFIG, .. }) => None,
         Err(failure) => return failure.into_view(),
     };
     match ask(client, "admin", doc! { "replSetGetConfig": 1 }).await {
         Ok(config) => reply::member(&config, status.as_ref()).map_or_else(
-            |malformed| View::Unreachable {
-                reason: format!("odd answer: {malformed}"),
-            },
+            |malformed| View::Unreachable { reason: format!("odd answer: {malformed}") },
             |member| View::Member(Box::new(member)),
         ),
         Err(failure) => failure.into_view(),
@@ -125,17 +113,14 @@ async fn view(client: &Client) -> View {
 async fn without_configuration(client: &Client) -> View {
     let stored = doc! { "find": "system.replset", "limit": 1, "singleBatch": true };
     match ask(client, "local", stored).await {
-        Ok(reply) => match reply
-            .get_document("cursor")
-            .and_then(|cursor| cursor.get_array("firstBatch"))
-        {
+        Ok(reply) => match reply.get_document("cursor").and_then(|cursor| cursor.get_array("firstBatch")) {
             Ok(stored) if stored.is_empty() => View::NotInitialized,
-            Ok(_) => View::Unreachable {
-                reason: "it is still loading its replica set configuration".to_owned(),
-            },
-            Err(_) => View::Unreachable {
-                reason: "odd answer: field cursor.firstBatch is missing".to_owned(),
-            },
+            Ok(_) => {
+                View::Unreachable { reason: "it is still loading its replica set configuration".to_owned() }
+            }
+            Err(_) => {
+                View::Unreachable { reason: "odd answer: field cursor.firstBatch is missing".to_owned() }
+            }
         },
         Err(failure) => failure.into_view(),
     }
@@ -179,19 +164,9 @@ async fn user_state(target: &Target, user: &ApplicationUser, connections: &Conne
 /// Changes whenever a login that worked might no longer work.
 fn login(target: &Target, user: &ApplicationUser, stored: Option<&Document>) -> Login {
     let mut digest = Sha256::new();
-    let address = target
-        .address
-        .map(|address| address.to_string())
-        .unwrap_or_default();
+    let address = target.address.map(|address| address.to_string()).unwrap_or_default();
     let stored = stored.map(ToString::to_string).unwrap_or_default();
-    for part in [
-        &target.host,
-        &address,
-        &user.name,
-        &user.database,
-        user.password.expose(),
-        &stored,
-    ] {
+    for part in [&target.host, &address, &user.name, &user.database, user.password.expose(), &stored] {
         // The length keeps neighbours apart: "ab" + "c" is not "a" + "bc".
         digest.update(part.len().to_be_bytes());
         digest.update(part.as_bytes());
@@ -205,11 +180,57 @@ fn ask(
     command: Document,
 ) -> impl Future<Output = Result<Document, Failure>> {
     let database = client.database(database);
-    async move {
-        database
-            .run_command(command)
-            .into_future()
-            .await
-            .map_err(|error| Failure::of(&error))
+    async move { database.run_command(command).into_future().await.map_err(|error| Failure::of(&error)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::time::Instant;
+
+    use super::*;
+
+    fn credentials() -> Credentials {
+        let application_user = ApplicationUser {
+            name: "app".into(),
+            database: "shop".into(),
+            password: Password::new("user-secret"),
+        };
+        Credentials { keyfile: Password::new("keyfile-secret"), application_user }
+    }
+
+    fn target(pod: &str, address: Option<SocketAddr>) -> Target {
+        Target { pod: pod.into(), host: format!("{pod}:27017"), address, terminating: false }
+    }
+
+    async fn reason(address: Option<SocketAddr>) -> String {
+        let seen = topology(&[target("db-0", address)], &credentials(), &Connections::new()).await;
+        assert_eq!(seen.application_user, UserState::Unknown);
+        let View::Unreachable { reason } = &seen.members[0].view else { panic!("reached {seen:?}") };
+        assert!(!reason.contains("secret"), "{reason}");
+        reason.clone()
+    }
+
+    #[tokio::test]
+    async fn a_pod_without_an_address_is_told_apart() {
+        assert_eq!(reason(None).await, "the pod has no address yet");
+    }
+
+    #[tokio::test]
+    async fn a_closed_port_is_an_unreachable_member_that_says_why() {
+        let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let reason = reason(Some(closed)).await;
+        assert!(reason.contains("Connection refused"), "{reason}");
+        assert!(reason.len() < 120, "{reason}");
+    }
+
+    #[tokio::test]
+    async fn silent_members_are_waited_for_at_the_same_time() {
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let targets = ["db-0", "db-1", "db-2"].map(|pod| target(pod, silent.local_addr().ok()));
+        let began = Instant::now();
+        let seen = topology(&targets, &credentials(), &Connections::new()).await;
+        assert!(seen.members.iter().all(|observed| matches!(observed.view, View::Unreachable { .. })));
+        assert!(began.elapsed() < MEMBER_TIMEOUT * 2, "{:?}", began.elapsed());
     }
 }

@@ -13,23 +13,14 @@ use super::wanted::ApplicationUser;
 /// `status` is none where the server has a configuration it is not part of: it then refuses
 /// `replSetGetStatus` with code 93 and counts as removed.
 pub fn member(config: &Document, status: Option<&Document>) -> Result<Member, Malformed> {
-    let config = config
-        .get_document("config")
-        .map_err(|_| Malformed { field: "config" })?;
+    let config = config.get_document("config").map_err(|_| Malformed { field: "config" })?;
     let config = ReplicaSetConfig::parse(config.clone())?;
     let Some(status) = status else {
         let term = config.term;
-        return Ok(Member {
-            config,
-            state: MemberState::Removed,
-            term,
-            peers: BTreeMap::new(),
-        });
+        return Ok(Member { config, state: MemberState::Removed, term, peers: BTreeMap::new() });
     };
     let state = integer(status, "myState").ok_or(Malformed { field: "myState" })?;
-    let peers = status
-        .get_array("members")
-        .map_err(|_| Malformed { field: "members" })?;
+    let peers = status.get_array("members").map_err(|_| Malformed { field: "members" })?;
     Ok(Member {
         term: integer(status, "term").unwrap_or(config.term),
         state: MemberState::from_number(state),
@@ -40,12 +31,8 @@ pub fn member(config: &Document, status: Option<&Document>) -> Result<Member, Ma
 
 fn peer(entry: &Bson) -> Result<(String, Peer), Malformed> {
     let entry = entry.as_document().ok_or(Malformed { field: "members[]" })?;
-    let host = entry.get_str("name").map_err(|_| Malformed {
-        field: "members[].name",
-    })?;
-    let state = integer(entry, "state").ok_or(Malformed {
-        field: "members[].state",
-    })?;
+    let host = entry.get_str("name").map_err(|_| Malformed { field: "members[].name" })?;
+    let state = integer(entry, "state").ok_or(Malformed { field: "members[].state" })?;
     let peer = Peer {
         state: MemberState::from_number(state),
         healthy: integer(entry, "health") == Some(1),
@@ -57,10 +44,7 @@ fn peer(entry: &Bson) -> Result<(String, Peer), Malformed> {
 /// `optime` is `{ts, t}` since protocol version 1. A zero timestamp says that nothing is known yet.
 fn optime(entry: &Document) -> Option<Optime> {
     let timestamp = entry.get_document("optime").ok()?.get_timestamp("ts").ok()?;
-    let optime = Optime {
-        seconds: u64::from(timestamp.time),
-        increment: timestamp.increment,
-    };
+    let optime = Optime { seconds: u64::from(timestamp.time), increment: timestamp.increment };
     (optime.seconds > 0).then_some(optime)
 }
 
@@ -75,9 +59,7 @@ pub struct UserInfo {
 
 /// The user in a `usersInfo` reply; none when there is no such user.
 pub fn user(reply: &Document, wanted: &ApplicationUser) -> Result<Option<UserInfo>, Malformed> {
-    let users = reply
-        .get_array("users")
-        .map_err(|_| Malformed { field: "users" })?;
+    let users = reply.get_array("users").map_err(|_| Malformed { field: "users" })?;
     let Some(user) = users.first() else {
         return Ok(None);
     };
@@ -91,10 +73,7 @@ pub fn user(reply: &Document, wanted: &ApplicationUser) -> Result<Option<UserInf
         };
         roles.len() == 1 && roles.iter().all(is_wanted)
     });
-    Ok(Some(UserInfo {
-        roles_match,
-        credentials: user.get_document("credentials").ok().cloned(),
-    }))
+    Ok(Some(UserInfo { roles_match, credentials: user.get_document("credentials").ok().cloned() }))
 }
 
 #[cfg(test)]

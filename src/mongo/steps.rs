@@ -116,7 +116,7 @@ pub enum Step {
 
 /// How long a member that stepped down does not stand for election. Its successor is elected within
 /// a second or two; longer would leave a set without a candidate when two hand over in a row.
-pub const STEP_DOWN_SECONDS: i32 = 20;
+pub const STEP_DOWN_SECONDS: i32 = 10;
 
 /// The next step towards `wanted`, given what was seen.
 pub fn next(wanted: &Wanted, topology: &Topology) -> Next {
@@ -137,12 +137,7 @@ pub fn next(wanted: &Wanted, topology: &Topology) -> Next {
             roll_call(topology)
         ));
     }
-    let situation = Situation {
-        wanted,
-        topology,
-        primary,
-        config: &member.config,
-    };
+    let situation = Situation { wanted, topology, primary, config: &member.config };
     let mut blocked = Vec::new();
     for rule in RULES {
         match rule(&situation) {
@@ -151,11 +146,7 @@ pub fn next(wanted: &Wanted, topology: &Topology) -> Next {
             Rule::Blocked(reason) => blocked.push(reason),
         }
     }
-    if blocked.is_empty() {
-        Next::Settled
-    } else {
-        Next::Wait(blocked.join("; "))
-    }
+    if blocked.is_empty() { Next::Settled } else { Next::Wait(blocked.join("; ")) }
 }
 
 /// Why the members seen cannot be one set of the wanted name.
@@ -168,18 +159,12 @@ fn disagreement(wanted: &Wanted, topology: &Topology) -> Option<String> {
             ));
         }
     }
-    let identities = topology
-        .configured()
-        .filter_map(|(_, member)| member.config.replica_set_id.as_deref());
+    let identities = topology.configured().filter_map(|(_, member)| member.config.replica_set_id.as_deref());
     let identities: BTreeSet<_> = identities.collect();
     let mut by_identity = identities.iter().map(|identity| {
-        let of_this = topology
-            .configured()
-            .filter(|(_, m)| m.config.replica_set_id.as_deref() == Some(*identity));
-        of_this
-            .map(|(observed, _)| observed.pod.as_str())
-            .collect::<Vec<_>>()
-            .join(", ")
+        let of_this =
+            topology.configured().filter(|(_, m)| m.config.replica_set_id.as_deref() == Some(*identity));
+        of_this.map(|(observed, _)| observed.pod.as_str()).collect::<Vec<_>>().join(", ")
     });
     match (by_identity.next(), by_identity.next()) {
         (Some(first), Some(second)) => Some(format!(
@@ -193,10 +178,7 @@ fn disagreement(wanted: &Wanted, topology: &Topology) -> Option<String> {
 /// A second set would be a second, empty truth, so every doubt means waiting.
 fn initiate(wanted: &Wanted, topology: &Topology) -> Next {
     let members = wanted.by_ordinal();
-    let silent = topology
-        .members
-        .iter()
-        .find(|observed| observed.view != View::NotInitialized);
+    let silent = topology.members.iter().find(|observed| observed.view != View::NotInitialized);
     if let Some(observed) = silent {
         return Next::Wait(format!(
             "not initiated before every member answers: {} is {}",
@@ -204,10 +186,7 @@ fn initiate(wanted: &Wanted, topology: &Topology) -> Next {
             observed.view.describe()
         ));
     }
-    if let Some(member) = members
-        .iter()
-        .find(|member| topology.observed(&member.host).is_none())
-    {
+    if let Some(member) = members.iter().find(|member| topology.observed(&member.host).is_none()) {
         return Next::Wait(format!(
             "not initiated before every member answers: {} does not exist yet",
             member.pod
@@ -222,23 +201,16 @@ fn initiate(wanted: &Wanted, topology: &Topology) -> Next {
     let Some(first) = members.first() else {
         return Next::Settled;
     };
-    if topology
-        .observed(&first.host)
-        .is_some_and(|observed| observed.terminating)
-    {
+    if topology.observed(&first.host).is_some_and(|observed| observed.terminating) {
         return Next::Wait(format!("not initiated yet: {} is being deleted", first.pod));
     }
-    Next::Do(Step::Initiate {
-        host: first.host.clone(),
-    })
+    Next::Do(Step::Initiate { host: first.host.clone() })
 }
 
 /// Every pod with its state.
 fn roll_call(topology: &Topology) -> String {
-    let states = topology
-        .members
-        .iter()
-        .map(|observed| format!("{} is {}", observed.pod, observed.view.describe()));
+    let states =
+        topology.members.iter().map(|observed| format!("{} is {}", observed.pod, observed.view.describe()));
     states.collect::<Vec<_>>().join(", ")
 }
 

@@ -160,53 +160,47 @@ impl Topology {
     /// Hosts that any live configuration still lists: their pods must stay. `None` when nothing is
     /// known because some member did not answer; then every pod must stay.
     pub fn occupied(&self) -> Option<BTreeSet<String>> {
-        let mut live = self
-            .configured()
-            .filter(|(_, member)| member.state != MemberState::Removed)
-            .peekable();
-        let all_empty = self
-            .members
-            .iter()
-            .all(|observed| observed.view == View::NotInitialized);
+        let mut live =
+            self.configured().filter(|(_, member)| member.state != MemberState::Removed).peekable();
+        let all_empty = self.members.iter().all(|observed| observed.view == View::NotInitialized);
         if live.peek().is_none() && !all_empty {
             return None;
         }
-        Some(
-            live.flat_map(|(_, member)| member.config.members.iter().map(|m| m.host.clone()))
-                .collect(),
-        )
+        Some(live.flat_map(|(_, member)| member.config.members.iter().map(|m| m.host.clone())).collect())
     }
 
-    /// Whether a voter counts as up: the primary hears it and we do not know better.
+    /// Whether a voter counts as up: by the primary's word and by its own. The primary alone takes up
+    /// to ten seconds to notice a pod that is gone or came back with an empty disk.
     pub fn voter_is_up(&self, host: &str) -> bool {
-        let Some((_, primary)) = self.primary() else {
-            return false;
-        };
-        let heard = primary.peers.get(host).is_some_and(|peer| {
-            peer.healthy
-                && matches!(
-                    peer.state,
-                    MemberState::Primary | MemberState::Secondary | MemberState::Arbiter
-                )
-        });
-        heard
-            && self
-                .observed(host)
-                .is_none_or(|observed| matches!(observed.view, View::Member(_)))
+        let serves =
+            |state| matches!(state, MemberState::Primary | MemberState::Secondary | MemberState::Arbiter);
+        self.heard(host).is_some_and(|peer| peer.healthy && serves(peer.state))
+            && self.own_state(host).is_some_and(serves)
+    }
+
+    fn heard(&self, host: &str) -> Option<&Peer> {
+        self.primary()?.1.peers.get(host)
+    }
+
+    fn own_state(&self, host: &str) -> Option<MemberState> {
+        match &self.observed(host)?.view {
+            View::Member(member) => Some(member.state),
+            _ => None,
+        }
     }
 
     /// Voters of `config` that are up.
     pub fn voters_up(&self, config: &ReplicaSetConfig) -> usize {
-        config
-            .voters()
-            .filter(|voter| self.voter_is_up(&voter.host))
-            .count()
+        config.voters().filter(|voter| self.voter_is_up(&voter.host)).count()
     }
 
-    /// Whether a member is a secondary within [`CAUGHT_UP_SECONDS`] of the primary.
+    /// Whether a member is a secondary, by the primary's word and by its own, and within
+    /// [`CAUGHT_UP_SECONDS`] of the primary.
     pub fn caught_up(&self, host: &str) -> bool {
-        let secondary = self.primary().and_then(|(_, primary)| primary.peers.get(host));
-        secondary.is_some_and(|peer| peer.healthy && peer.state == MemberState::Secondary)
+        let secondary = Some(MemberState::Secondary);
+        self.heard(host).is_some_and(|peer| peer.healthy)
+            && self.heard(host).map(|peer| peer.state) == secondary
+            && self.own_state(host) == secondary
             && self.lag_seconds(host).is_some_and(|lag| lag <= CAUGHT_UP_SECONDS)
     }
 
@@ -223,18 +217,14 @@ impl Topology {
         let Some((_, primary)) = self.primary() else {
             return Err("the replica set has no primary".to_owned());
         };
-        let others = primary
-            .config
-            .voters()
-            .filter(|voter| voter.host != host && self.voter_is_up(&voter.host));
+        let others =
+            primary.config.voters().filter(|voter| voter.host != host && self.voter_is_up(&voter.host));
         let (remaining, majority) = (others.count(), primary.config.majority());
         let votes = primary.config.member(host).is_some_and(|member| member.votes > 0);
         if !votes || remaining >= majority {
             return Ok(());
         }
-        Err(format!(
-            "without {host} only {remaining} voting members are up and a majority is {majority}"
-        ))
+        Err(format!("without {host} only {remaining} voting members are up and a majority is {majority}"))
     }
 
     /// Pod name of a host, or the host itself where no pod of that host was asked.
@@ -244,40 +234,24 @@ impl Topology {
 
     /// One line per pod asked and per configured member that has no pod.
     pub fn summary(&self) -> Vec<MemberSummary> {
-        let config = self
-            .primary()
-            .or_else(|| self.configured().next())
-            .map(|(_, member)| &member.config);
-        let votes = |host: &str| {
-            config
-                .and_then(|config| config.member(host))
-                .map(|member| member.votes)
-        };
+        let config = self.primary().or_else(|| self.configured().next()).map(|(_, member)| &member.config);
+        let votes = |host: &str| config.and_then(|config| config.member(host)).map(|member| member.votes);
         let line = |pod: &str, host: &str, state: String| MemberSummary {
             pod: pod.to_owned(),
             state,
             votes: votes(host),
             lag_seconds: self.lag_seconds(host),
         };
-        let asked = self
-            .members
-            .iter()
-            .map(|o| line(&o.pod, &o.host, o.view.state().to_owned()));
+        let asked = self.members.iter().map(|o| line(&o.pod, &o.host, o.view.state().to_owned()));
         let foreign = config.into_iter().flat_map(|config| &config.members);
         let foreign = foreign.filter(|member| self.observed(&member.host).is_none());
-        let foreign = foreign.map(|member| {
-            line(
-                &member.host,
-                &member.host,
-                self.state_of(&member.host).name().to_owned(),
-            )
-        });
+        let foreign = foreign
+            .map(|member| line(&member.host, &member.host, self.state_of(&member.host).name().to_owned()));
         asked.chain(foreign).collect()
     }
 
     fn state_of(&self, host: &str) -> MemberState {
-        let peer = self.primary().and_then(|(_, primary)| primary.peers.get(host));
-        peer.map_or(MemberState::Unknown, |peer| peer.state)
+        self.heard(host).map_or(MemberState::Unknown, |peer| peer.state)
     }
 }
 

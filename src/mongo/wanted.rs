@@ -52,10 +52,7 @@ impl Wanted {
 
 /// The number behind the last dash of a StatefulSet's pod name; names without one sort last.
 fn ordinal(pod: &str) -> u32 {
-    pod.rsplit('-')
-        .next()
-        .and_then(|digits| digits.parse().ok())
-        .unwrap_or(u32::MAX)
+    pod.rsplit('-').next().and_then(|digits| digits.parse().ok()).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
@@ -65,10 +62,7 @@ mod tests {
     #[test]
     fn ordinals_sort_as_numbers_not_as_text() {
         let pods = ["db-10", "db-9", "odd"];
-        let members = pods.map(|pod| WantedMember {
-            pod: pod.into(),
-            host: format!("{pod}:27017"),
-        });
+        let members = pods.map(|pod| WantedMember { pod: pod.into(), host: format!("{pod}:27017") });
         let wanted = Wanted {
             replica_set: "db".into(),
             members: members.to_vec(),
@@ -79,11 +73,7 @@ mod tests {
             },
             initiated_before: false,
         };
-        let order: Vec<_> = wanted
-            .by_ordinal()
-            .into_iter()
-            .map(|member| member.pod.as_str())
-            .collect();
+        let order: Vec<_> = wanted.by_ordinal().into_iter().map(|member| member.pod.as_str()).collect();
         assert_eq!(order, ["db-9", "db-10", "odd"]);
     }
 }

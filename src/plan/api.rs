@@ -79,10 +79,7 @@ pub fn plan(
 ) -> ApiPlan {
     let api = &spec.api;
     let replicas = if api.autoscaling.enabled {
-        Replicas::Autoscaled {
-            min: capacity.min_replicas,
-            max: capacity.max_replicas,
-        }
+        Replicas::Autoscaled { min: capacity.min_replicas, max: capacity.max_replicas }
     } else {
         Replicas::Fixed(i64::from(api.replicas))
     };

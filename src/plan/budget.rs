@@ -42,12 +42,7 @@ pub fn pool_size(budget: StoreBudget, replicas: i64, workers: i64, problems: &mu
             ((needed - budget.connections) * budget.kibibytes_per_connection * 4 + 1023) / 1024;
         let affordable = budget.connections * SURGE_DENOMINATOR
             / (workers * (SMALLEST_POOL + budget.overhead) * SURGE_NUMERATOR);
-        let StoreBudget {
-            store,
-            field,
-            connections,
-            ..
-        } = budget;
+        let StoreBudget { store, field, connections, .. } = budget;
         problems.push(Problem::new(
             field,
             format!(

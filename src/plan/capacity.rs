@@ -68,22 +68,9 @@ pub fn plan(capacity: &CapacitySpec, api: &ApiSpec, problems: &mut Vec<Problem>)
             format!("{} users need {max_replicas} API instances by {binding}, more than the {MOST_REPLICAS} one cluster supports; lower the users or raise capacity.instance to what an instance really does", capacity.users),
         ));
     }
-    let headroom_percent = headroom(
-        capacity,
-        if api.autoscaling.enabled {
-            max_replicas
-        } else {
-            i64::from(api.replicas)
-        },
-    );
-    CapacityPlan {
-        min_replicas,
-        max_replicas,
-        peak_replicas,
-        binding,
-        constraints,
-        headroom_percent,
-    }
+    let headroom_percent =
+        headroom(capacity, if api.autoscaling.enabled { max_replicas } else { i64::from(api.replicas) });
+    CapacityPlan { min_replicas, max_replicas, peak_replicas, binding, constraints, headroom_percent }
 }
 
 fn binding_of(capacity: &CapacitySpec, users: i64) -> (i64, &'static str) {
@@ -110,10 +97,7 @@ fn constraints(capacity: &CapacitySpec, users: i64, stated: Option<i64>) -> Vec<
         Constraint {
             name: "connections",
             replicas: ceiling(as_float(users) / as_float(instance.connections)),
-            arithmetic: format!(
-                "ceil({users} users / {} connections per instance)",
-                instance.connections
-            ),
+            arithmetic: format!("ceil({users} users / {} connections per instance)", instance.connections),
         },
         Constraint {
             name: "throughput",
@@ -186,27 +170,18 @@ fn ceiling_division(value: i64, divisor: i64) -> i64 {
 }
 
 /// Exact for every value a spec may hold: all are far below 2^53.
-#[allow(
-    clippy::cast_precision_loss,
-    reason = "spec values are bounded far below 2^53"
-)]
+#[allow(clippy::cast_precision_loss, reason = "spec values are bounded far below 2^53")]
 fn as_float(value: i64) -> f64 {
     value as f64
 }
 
 /// Rounds up, forgiving the last bits of a product such as 0.1 * 3.
-#[allow(
-    clippy::cast_possible_truncation,
-    reason = "clamped to the range of i64 first"
-)]
+#[allow(clippy::cast_possible_truncation, reason = "clamped to the range of i64 first")]
 fn ceiling(value: f64) -> i64 {
     (value - 1e-9).ceil().clamp(0.0, 1e15) as i64
 }
 
-#[allow(
-    clippy::cast_possible_truncation,
-    reason = "clamped to the range of i64 first"
-)]
+#[allow(clippy::cast_possible_truncation, reason = "clamped to the range of i64 first")]
 fn floor(value: f64) -> i64 {
     (value + 1e-9).floor().clamp(-1e15, 1e15) as i64
 }

@@ -54,25 +54,15 @@ pub fn plan(
         ));
     }
     let max_connections_per_instance = (max_in_flight / replicas).max(1);
-    let resources = resources::plan(
-        &spec.gateway.resources,
-        "500m",
-        "256Mi",
-        "spec.gateway.resources",
-        problems,
-    );
+    let resources =
+        resources::plan(&spec.gateway.resources, "500m", "256Mi", "spec.gateway.resources", problems);
     let worker_processes = resources.cpu.cores();
     let survivors = (replicas - 1).max(1);
     let instances = budget::instances_during_rollout(capacity.max_replicas);
     let per_pod = users / survivors + instances * max_connections_per_instance;
     GatewayPlan {
         replicas,
-        image: spec
-            .gateway
-            .image
-            .as_ref()
-            .unwrap_or(&settings.gateway_image)
-            .clone(),
+        image: spec.gateway.image.as_ref().unwrap_or(&settings.gateway_image).clone(),
         resources,
         service_type: spec.gateway.service.type_,
         service_annotations: spec.gateway.service.annotations.clone(),

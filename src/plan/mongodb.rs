@@ -52,10 +52,7 @@ pub fn plan(spec: &MongoDbSpec, settings: &Settings, problems: &mut Vec<Problem>
     if spec.members % 2 == 0 || !(1..=7).contains(&spec.members) {
         problems.push(Problem::new(
             "spec.mongodb.members",
-            format!(
-                "{} members cannot vote without ties; use 1, 3, 5 or 7",
-                spec.members
-            ),
+            format!("{} members cannot vote without ties; use 1, 3, 5 or 7", spec.members),
         ));
     }
     let resources = resources::plan(&spec.resources, "2", "8Gi", "spec.mongodb.resources", problems);

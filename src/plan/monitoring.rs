@@ -32,10 +32,7 @@ pub fn plan(spec: &EaiserClusterSpec, problems: &mut Vec<Problem>) -> Monitoring
     if latency.is_none() {
         problems.push(Problem::new(
             "spec.capacity.objectives.latencyP95",
-            format!(
-                "`{}` is not a duration; write for example 500ms or 2s",
-                objectives.latency_p95
-            ),
+            format!("`{}` is not a duration; write for example 500ms or 2s", objectives.latency_p95),
         ));
     }
     MonitoringPlan {

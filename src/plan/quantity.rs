@@ -15,9 +15,7 @@ impl Bytes {
     /// Parses a Kubernetes quantity such as `512Mi`, `1.5Gi`, `2G` or `1048576`; fractions of a
     /// byte are rounded up, as Kubernetes does. `None` when malformed or beyond 2^62.
     pub fn parse(text: &str) -> Option<Self> {
-        let digits = text
-            .find(|c: char| !c.is_ascii_digit() && c != '.')
-            .unwrap_or(text.len());
+        let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
         let (number, suffix) = text.split_at(digits);
         let factor: i64 = match suffix {
             "" => 1,
@@ -105,17 +103,7 @@ mod tests {
 
     #[test]
     fn malformed_quantities_are_refused() {
-        for text in [
-            "",
-            "Gi",
-            "-1",
-            "1.2.3",
-            "1 Gi",
-            "1Xi",
-            "9999999999999999999",
-            "99999999999Ti",
-            ".5",
-        ] {
+        for text in ["", "Gi", "-1", "1.2.3", "1 Gi", "1Xi", "9999999999999999999", "99999999999Ti", ".5"] {
             assert_eq!(Bytes::parse(text), None, "{text}");
         }
     }

@@ -63,10 +63,7 @@ pub fn plan(spec: &RedisSpec, settings: &Settings, problems: &mut Vec<Problem>) 
     if spec.shards < 3 {
         problems.push(Problem::new(
             "spec.redis.shards",
-            format!(
-                "{} primaries cannot elect a failover; use at least 3",
-                spec.shards
-            ),
+            format!("{} primaries cannot elect a failover; use at least 3", spec.shards),
         ));
     }
     let resources = resources::plan(&spec.resources, "500m", "2Gi", "spec.redis.resources", problems);

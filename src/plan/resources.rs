@@ -32,16 +32,9 @@ pub fn plan(
     let none = ResourceAmounts::default();
     let requests = given.requests.as_ref().unwrap_or(&none);
     let limits = given.limits.as_ref().unwrap_or(&none);
-    let cpu_request = requests
-        .cpu
-        .as_ref()
-        .or(limits.cpu.as_ref())
-        .map_or(default_cpu, String::as_str);
-    let memory_limit = limits
-        .memory
-        .as_ref()
-        .or(requests.memory.as_ref())
-        .map_or(default_memory, String::as_str);
+    let cpu_request = requests.cpu.as_ref().or(limits.cpu.as_ref()).map_or(default_cpu, String::as_str);
+    let memory_limit =
+        limits.memory.as_ref().or(requests.memory.as_ref()).map_or(default_memory, String::as_str);
     let memory_request = requests.memory.as_deref().unwrap_or(memory_limit);
     let cpu_text = limits.cpu.as_deref().unwrap_or(cpu_request);
     let cpu = Millicores::parse(cpu_text).filter(|cpu| cpu.0 > 0);

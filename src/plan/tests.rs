@@ -12,11 +12,7 @@ fn spec(yaml: &str) -> EaiserClusterSpec {
 }
 
 fn identity() -> Identity {
-    Identity {
-        namespace: "shop".to_owned(),
-        name: "eaiser".to_owned(),
-        uid: "1".to_owned(),
-    }
+    Identity { namespace: "shop".to_owned(), name: "eaiser".to_owned(), uid: "1".to_owned() }
 }
 
 fn planned(yaml: &str) -> Plan {
@@ -38,14 +34,8 @@ fn replicas_of(plan: &Plan, constraint: &str) -> Option<i64> {
 #[test]
 fn the_reports_hundred_thousand_users_need_a_hundred_instances_by_connections() {
     let plan = planned(MINIMAL);
-    assert_eq!(
-        (plan.capacity.max_replicas, plan.capacity.binding),
-        (100, "connections")
-    );
-    assert_eq!(
-        plan.capacity.min_replicas, 10,
-        "a tenth of the users is the default baseline"
-    );
+    assert_eq!((plan.capacity.max_replicas, plan.capacity.binding), (100, "connections"));
+    assert_eq!(plan.capacity.min_replicas, 10, "a tenth of the users is the default baseline");
 }
 
 #[test]
@@ -58,10 +48,7 @@ fn the_reports_fifty_thousand_requests_need_forty_one_instances() {
     let plan = planned(
         "{capacity: {users: 1, objectives: {requestsPerSecond: 50000}}, api: {image: a}, mongodb: {resources: {limits: {memory: 32Gi}}}}",
     );
-    assert_eq!(
-        (plan.capacity.max_replicas, plan.capacity.binding),
-        (41, "statedLoad")
-    );
+    assert_eq!((plan.capacity.max_replicas, plan.capacity.binding), (41, "statedLoad"));
 }
 
 #[test]
@@ -81,11 +68,7 @@ fn one_zone_adds_no_zone_constraint() {
 fn even_one_user_gets_two_instances() {
     let plan = planned("{capacity: {users: 1}, api: {image: a, replicas: 1}}");
     assert_eq!(
-        (
-            plan.capacity.min_replicas,
-            plan.capacity.max_replicas,
-            plan.capacity.binding
-        ),
+        (plan.capacity.min_replicas, plan.capacity.max_replicas, plan.capacity.binding),
         (2, 2, "availability")
     );
 }
@@ -99,11 +82,7 @@ fn headroom_is_what_the_knee_offers_beyond_the_peak() {
 fn a_cap_below_the_plan_shows_as_lost_headroom() {
     let plan = planned("{capacity: {users: 100000}, api: {image: a, maxReplicas: 50}}");
     assert_eq!(
-        (
-            plan.capacity.max_replicas,
-            plan.capacity.peak_replicas,
-            plan.capacity.headroom_percent
-        ),
+        (plan.capacity.max_replicas, plan.capacity.peak_replicas, plan.capacity.headroom_percent),
         (50, 100, -5)
     );
 }
@@ -131,12 +110,7 @@ fn the_pool_shrinks_until_every_instance_fits_the_budget() {
 
 #[test]
 fn the_pool_never_exceeds_the_reports_hundred() {
-    assert_eq!(
-        planned("{capacity: {users: 10}, api: {image: a}}")
-            .api
-            .mongodb_pool,
-        100
-    );
+    assert_eq!(planned("{capacity: {users: 10}, api: {image: a}}").api.mongodb_pool, 100);
 }
 
 #[test]
@@ -170,30 +144,21 @@ fn every_problem_is_reported_at_once() {
         "spec.redis.shards",
         "spec.capacity.objectives.latencyP95",
     ] {
-        assert!(
-            fields.iter().any(|found| found == field),
-            "{field} is missing in {fields:?}"
-        );
+        assert!(fields.iter().any(|found| found == field), "{field} is missing in {fields:?}");
     }
 }
 
 #[test]
 fn an_instances_limit_is_shared_by_the_gateways() {
     let plan = planned(MINIMAL);
-    assert_eq!(
-        (plan.gateway.replicas, plan.gateway.max_connections_per_instance),
-        (2, 119)
-    );
+    assert_eq!((plan.gateway.replicas, plan.gateway.max_connections_per_instance), (2, 119));
 }
 
 #[test]
 fn an_absent_memory_limit_equals_the_request() {
     let plan = planned("{capacity: {users: 10}, api: {image: a, resources: {requests: {memory: 1Gi}}}}");
     assert_eq!(
-        (
-            plan.api.resources.memory_limit.as_str(),
-            plan.api.resources.memory_request.as_str()
-        ),
+        (plan.api.resources.memory_limit.as_str(), plan.api.resources.memory_request.as_str()),
         ("1Gi", "1Gi")
     );
     assert_eq!(plan.api.resources.cpu_request, "2", "the default");

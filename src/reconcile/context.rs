@@ -50,9 +50,7 @@ impl Session {
     /// the watch, or two passes would write two passwords.
     pub fn credentials(&self, identity: &Identity, children: &Children) -> Credentials {
         let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
-        let current = drawn
-            .get_or_insert_with(|| Credentials::draw(fill_randomly))
-            .clone();
+        let current = drawn.get_or_insert_with(|| Credentials::draw(fill_randomly)).clone();
         let credentials = current.or_live(identity, children);
         *drawn = Some(credentials.clone());
         credentials
@@ -74,18 +72,12 @@ impl Context {
 
     /// Drops what is remembered of a deleted cluster.
     pub fn forget(&self, uid: &str) {
-        self.sessions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(uid);
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
         self.failures.reset(uid);
     }
 
     /// The time that status and events carry.
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "the one place where a pass reads the clock"
-    )]
+    #[allow(clippy::disallowed_methods, reason = "the one place where a pass reads the clock")]
     pub fn now(&self) -> Time {
         Time(Timestamp::now())
     }
@@ -105,9 +97,7 @@ impl Failures {
     pub fn next_delay(&self, uid: &str) -> Duration {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let count = all.entry(uid.to_owned()).or_default();
-        let delay = FIRST_DELAY
-            .saturating_mul(1 << (*count).min(10))
-            .min(LONGEST_DELAY);
+        let delay = FIRST_DELAY.saturating_mul(1 << (*count).min(10)).min(LONGEST_DELAY);
         *count += 1;
         delay
     }

@@ -38,19 +38,12 @@ pub(super) async fn publish(
         // Deleted meanwhile, or deleted and created anew: not ours to describe any more.
         Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => return Ok(()),
         Err(source) => {
-            return Err(Error::Status {
-                name,
-                source: Box::new(source),
-            });
+            return Err(Error::Status { name, source: Box::new(source) });
         }
     }
     if let Some((reason, message, ready)) = readiness_change(cluster.status.as_ref(), &status) {
         tracing::info!(object = %name, namespace, reason, message, "readiness changed");
-        let type_ = if ready {
-            EventType::Normal
-        } else {
-            EventType::Warning
-        };
+        let type_ = if ready { EventType::Normal } else { EventType::Warning };
         emit(context, cluster, type_, reason, message).await;
     }
     Ok(())
@@ -94,20 +87,13 @@ fn readiness_change<'a>(
             .find(|condition| condition.type_ == "Ready")
             .map(|condition| condition.status.clone())
     };
-    let ready = after
-        .conditions
-        .iter()
-        .find(|condition| condition.type_ == "Ready")?;
+    let ready = after.conditions.iter().find(|condition| condition.type_ == "Ready")?;
     let was = before.and_then(of);
     // The first status of a new cluster is no news.
     if was.is_none() || was.as_ref() == Some(&ready.status) {
         return None;
     }
-    Some((
-        ready.reason.as_str(),
-        ready.message.as_str(),
-        ready.status == "True",
-    ))
+    Some((ready.reason.as_str(), ready.message.as_str(), ready.status == "True"))
 }
 
 /// An error and all its causes in one line.

@@ -64,18 +64,11 @@ pub enum Error {
 /// # Errors
 /// It could not start.
 pub async fn run(settings: Settings, namespace: Option<String>, address: SocketAddr) -> Result<(), Error> {
-    let client = Client::try_default()
-        .await
-        .map_err(|source| Error::Configuration {
-            source: Box::new(source),
-        })?;
+    let client =
+        Client::try_default().await.map_err(|source| Error::Configuration { source: Box::new(source) })?;
     require_custom_resource(&client).await?;
-    let server = |source| Error::Server {
-        source: Box::new(source),
-    };
-    let (caches, touched) = Caches::start(&client, namespace.as_deref())
-        .await
-        .map_err(server)?;
+    let server = |source| Error::Server { source: Box::new(source) };
+    let (caches, touched) = Caches::start(&client, namespace.as_deref()).await.map_err(server)?;
     let context = Arc::new(Context {
         client: client.clone(),
         caches: caches.clone(),
@@ -146,23 +139,13 @@ async fn mark_ready(caches: Caches, context: Arc<Context>, gate: tokio::sync::wa
 
 async fn require_custom_resource(client: &Client) -> Result<(), Error> {
     use kube::Resource;
-    match client
-        .list_api_group_resources(&EaiserCluster::api_version(&()))
-        .await
-    {
-        Ok(list)
-            if list
-                .resources
-                .iter()
-                .any(|resource| resource.name == EaiserCluster::plural(&())) =>
-        {
+    match client.list_api_group_resources(&EaiserCluster::api_version(&())).await {
+        Ok(list) if list.resources.iter().any(|resource| resource.name == EaiserCluster::plural(&())) => {
             Ok(())
         }
         Ok(_) => Err(Error::MissingResource),
         // An unknown group is answered with plain text, so there is no reason to look at.
         Err(kube::Error::Api(status)) if status.code == 404 => Err(Error::MissingResource),
-        Err(source) => Err(Error::Server {
-            source: Box::new(source),
-        }),
+        Err(source) => Err(Error::Server { source: Box::new(source) }),
     }
 }

@@ -28,9 +28,6 @@ async fn readiness(context: Arc<Context>) -> (StatusCode, &'static str) {
     if context.metrics.is_ready() {
         (StatusCode::OK, "ok\n")
     } else {
-        (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "watches have not delivered their first lists yet\n",
-        )
+        (StatusCode::SERVICE_UNAVAILABLE, "watches have not delivered their first lists yet\n")
     }
 }

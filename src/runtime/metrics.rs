@@ -36,17 +36,8 @@ impl Default for Metrics {
         let ready = Gauge::default();
         registry.register("reconciles", "Passes over an object, by outcome", passes.clone());
         registry.register("reconcile_seconds", "Duration of a pass", seconds.clone());
-        registry.register(
-            "caches_ready",
-            "1 once every watch delivered its first list",
-            ready.clone(),
-        );
-        Self {
-            registry,
-            passes,
-            seconds,
-            ready,
-        }
+        registry.register("caches_ready", "1 once every watch delivered its first list", ready.clone());
+        Self { registry, passes, seconds, ready }
     }
 }
 

@@ -63,8 +63,5 @@ impl Children {
 
 /// The object of that name.
 pub fn find<'a, K: ResourceExt>(objects: &'a [Arc<K>], name: &str) -> Option<&'a K> {
-    objects
-        .iter()
-        .find(|object| object.meta().name.as_deref() == Some(name))
-        .map(AsRef::as_ref)
+    objects.iter().find(|object| object.meta().name.as_deref() == Some(name)).map(AsRef::as_ref)
 }

@@ -59,11 +59,7 @@ impl Credentials {
     /// For output that people read: no secret is drawn.
     pub fn placeholder() -> Self {
         let text = || Password::new("<generated>");
-        Self {
-            mongodb_keyfile: text(),
-            mongodb_password: text(),
-            redis_password: text(),
-        }
+        Self { mongodb_keyfile: text(), mongodb_password: text(), redis_password: text() }
     }
 }
 
@@ -78,23 +74,13 @@ mod tests {
     use super::*;
 
     fn identity() -> Identity {
-        Identity {
-            namespace: "shop".to_owned(),
-            name: "eaiser".to_owned(),
-            uid: String::new(),
-        }
+        Identity { namespace: "shop".to_owned(), name: "eaiser".to_owned(), uid: String::new() }
     }
 
     fn secret(name: &str, key: &str, value: &str) -> Secret {
         Secret {
-            metadata: ObjectMeta {
-                name: Some(name.to_owned()),
-                ..ObjectMeta::default()
-            },
-            data: Some(BTreeMap::from([(
-                key.to_owned(),
-                ByteString(value.as_bytes().to_vec()),
-            )])),
+            metadata: ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() },
+            data: Some(BTreeMap::from([(key.to_owned(), ByteString(value.as_bytes().to_vec()))])),
             ..Secret::default()
         }
     }
@@ -114,16 +100,7 @@ mod tests {
     #[test]
     fn a_new_password_needs_no_escaping() {
         let credentials = Credentials::draw(|buffer| buffer.fill(0xff));
-        assert!(
-            credentials
-                .mongodb_password
-                .expose()
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric())
-        );
-        assert!(
-            credentials.mongodb_keyfile.expose().len() <= 1024,
-            "mongod refuses longer keyfiles"
-        );
+        assert!(credentials.mongodb_password.expose().chars().all(|c| c.is_ascii_alphanumeric()));
+        assert!(credentials.mongodb_keyfile.expose().len() <= 1024, "mongod refuses longer keyfiles");
     }
 }

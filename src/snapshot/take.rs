@@ -31,17 +31,11 @@ pub async fn take(
     connections: &mut Connections,
 ) -> Snapshot {
     let offline = Snapshot::offline(served);
-    let mut snapshot = Snapshot {
-        children,
-        credentials,
-        ..offline
-    };
+    let mut snapshot = Snapshot { children, credentials, ..offline };
     let mongodb_targets = mongodb_targets(plan, &snapshot);
     let redis_targets = redis_targets(plan, &snapshot.children);
-    let redis_credentials = redis_cluster::Credentials {
-        username: None,
-        password: snapshot.credentials.redis_password.clone(),
-    };
+    let redis_credentials =
+        redis_cluster::Credentials { username: None, password: snapshot.credentials.redis_password.clone() };
     let redis = match connections.redis.take() {
         Some(open) if *open.credentials() == redis_credentials => open,
         _ => redis_cluster::Connections::new(redis_credentials),

@@ -15,12 +15,7 @@ const FAILING: [&str; 6] = [
     "StartError",
 ];
 /// Waiting reasons about the image.
-const IMAGE: [&str; 4] = [
-    "ErrImagePull",
-    "ImagePullBackOff",
-    "ErrImageNeverPull",
-    "ImageInspectError",
-];
+const IMAGE: [&str; 4] = ["ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "ImageInspectError"];
 
 /// The first object that blocks among the pods of a tier and their claims: failing ones first, then
 /// those that are merely starting.
@@ -45,15 +40,9 @@ fn of_pod(pod: &Pod, claims: &[&PersistentVolumeClaim]) -> Option<Verdict> {
     }
     let status = pod.status.as_ref();
     let containers = status.into_iter().flat_map(|status| {
-        status
-            .init_container_statuses
-            .iter()
-            .flatten()
-            .chain(status.container_statuses.iter().flatten())
+        status.init_container_statuses.iter().flatten().chain(status.container_statuses.iter().flatten())
     });
-    let stuck = containers
-        .filter_map(|container| of_container(&name, container))
-        .next();
+    let stuck = containers.filter_map(|container| of_container(&name, container)).next();
     Some(stuck.unwrap_or_else(|| Verdict::off(reason::PODS_STARTING, format!("pod {name} is starting"))))
 }
 
@@ -63,10 +52,9 @@ fn unscheduled(name: &str, message: &str, claim: Option<String>) -> Verdict {
             reason::CLAIM_PENDING,
             format!("pod {name} waits for volume claim {claim}, which is not bound: {message}"),
         ),
-        None => Verdict::failing(
-            reason::POD_UNSCHEDULABLE,
-            format!("pod {name} is unschedulable: {message}"),
-        ),
+        None => {
+            Verdict::failing(reason::POD_UNSCHEDULABLE, format!("pod {name} is unschedulable: {message}"))
+        }
     }
 }
 
@@ -99,25 +87,15 @@ fn of_container(pod: &str, container: &ContainerStatus) -> Option<Verdict> {
     if IMAGE.contains(&why) {
         return Some(Verdict::failing(
             reason::IMAGE_PULL_FAILED,
-            format!(
-                "pod {pod} cannot pull image {image} ({why}): {}",
-                truncate(detail, 300)
-            ),
+            format!("pod {pod} cannot pull image {image} ({why}): {}", truncate(detail, 300)),
         ));
     }
     if !FAILING.contains(&why) {
         return None;
     }
-    let last = container
-        .last_state
-        .as_ref()
-        .and_then(|state| state.terminated.as_ref());
+    let last = container.last_state.as_ref().and_then(|state| state.terminated.as_ref());
     let ended = last.map_or_else(String::new, |ended| {
-        let text = ended
-            .message
-            .as_deref()
-            .map(str::trim)
-            .filter(|text| !text.is_empty());
+        let text = ended.message.as_deref().map(str::trim).filter(|text| !text.is_empty());
         let last_line = text.and_then(|text| text.lines().last()).unwrap_or("no message");
         format!(
             "; it last ended with exit code {} ({}): {}",
@@ -129,10 +107,7 @@ fn of_container(pod: &str, container: &ContainerStatus) -> Option<Verdict> {
     let name = &container.name;
     Some(Verdict::failing(
         reason::POD_FAILING,
-        format!(
-            "pod {pod}, container {name}: {why}: {}{ended}",
-            truncate(detail, 300)
-        ),
+        format!("pod {pod}, container {name}: {why}: {}{ended}", truncate(detail, 300)),
     ))
 }
 

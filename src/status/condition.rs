@@ -72,32 +72,17 @@ pub struct Verdict {
 impl Verdict {
     /// It holds.
     pub fn on(reason: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            holds: true,
-            reason,
-            message: message.into(),
-            failing: false,
-        }
+        Self { holds: true, reason, message: message.into(), failing: false }
     }
 
     /// It does not hold yet.
     pub fn off(reason: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            holds: false,
-            reason,
-            message: message.into(),
-            failing: false,
-        }
+        Self { holds: false, reason, message: message.into(), failing: false }
     }
 
     /// It does not hold and will not without help.
     pub fn failing(reason: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            holds: false,
-            reason,
-            message: message.into(),
-            failing: true,
-        }
+        Self { holds: false, reason, message: message.into(), failing: true }
     }
 }
 
@@ -114,9 +99,8 @@ pub fn merge(
     let before = previous.map_or(&[][..], |status| &status.conditions);
     let build = |(type_, verdict): (&str, Verdict)| {
         let status = if verdict.holds { "True" } else { "False" };
-        let unchanged = before
-            .iter()
-            .find(|condition| condition.type_ == type_ && condition.status == status);
+        let unchanged =
+            before.iter().find(|condition| condition.type_ == type_ && condition.status == status);
         Condition {
             type_: type_.to_owned(),
             status: status.to_owned(),
@@ -135,9 +119,6 @@ pub fn truncate(text: &str, longest: usize) -> String {
     if text.len() <= longest {
         return text.to_owned();
     }
-    let end = (0..=longest - '…'.len_utf8())
-        .rev()
-        .find(|end| text.is_char_boundary(*end))
-        .unwrap_or(0);
+    let end = (0..=longest - '…'.len_utf8()).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
     format!("{}…", &text[..end])
 }

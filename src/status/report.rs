@@ -13,9 +13,8 @@ use crate::names::{Tier, selector_text};
 
 /// Every block but the conditions.
 pub(super) fn numbers(pass: &Pass<'_>, previous: Option<&EaiserClusterStatus>) -> EaiserClusterStatus {
-    let initiated_before = previous
-        .and_then(|status| status.mongodb.as_ref())
-        .is_some_and(|mongodb| mongodb.initiated);
+    let initiated_before =
+        previous.and_then(|status| status.mongodb.as_ref()).is_some_and(|mongodb| mongodb.initiated);
     EaiserClusterStatus {
         api: Some(api(pass)),
         capacity: Some(capacity(pass)),
@@ -56,10 +55,7 @@ fn capacity(pass: &Pass<'_>) -> CapacityStatus {
 fn mongodb(pass: &Pass<'_>, initiated_before: bool) -> MongoDbStatus {
     let topology = &pass.snapshot.mongodb;
     let node = |pod: &str| {
-        pass.snapshot
-            .children
-            .pod(pod)
-            .and_then(|pod: &Pod| pod.spec.as_ref()?.node_name.clone())
+        pass.snapshot.children.pod(pod).and_then(|pod: &Pod| pod.spec.as_ref()?.node_name.clone())
     };
     let members = topology.summary().into_iter().map(|member| MongoDbMemberStatus {
         node: node(&member.pod),
@@ -82,10 +78,7 @@ fn redis(pass: &Pass<'_>) -> RedisStatus {
         replicas: shard.replicas,
         slots: i32::from(shard.slots),
     });
-    RedisStatus {
-        slots_assigned: i32::from(summary.slots_assigned),
-        shards: shards.collect(),
-    }
+    RedisStatus { slots_assigned: i32::from(summary.slots_assigned), shards: shards.collect() }
 }
 
 fn endpoints(pass: &Pass<'_>) -> Endpoints {

@@ -25,10 +25,7 @@ fn an_unschedulable_pod_is_named_with_the_schedulers_words() {
     let verdict = blocked_by(
         "{metadata: {name: eaiser-mongodb-1}, status: {conditions: [{type: PodScheduled, status: 'False', message: '0/3 nodes have 4Gi free'}]}}",
     );
-    assert_eq!(
-        verdict.message,
-        "pod eaiser-mongodb-1 is unschedulable: 0/3 nodes have 4Gi free"
-    );
+    assert_eq!(verdict.message, "pod eaiser-mongodb-1 is unschedulable: 0/3 nodes have 4Gi free");
     assert!(verdict.failing);
 }
 
@@ -37,10 +34,7 @@ fn an_image_that_cannot_be_pulled_is_named() {
     let verdict = blocked_by(
         "{metadata: {name: eaiser-api-x}, status: {containerStatuses: [{name: api, image: 'a:1', imageID: '', ready: false, restartCount: 0, state: {waiting: {reason: ErrImagePull, message: not found}}}]}}",
     );
-    assert_eq!(
-        verdict.message,
-        "pod eaiser-api-x cannot pull image a:1 (ErrImagePull): not found"
-    );
+    assert_eq!(verdict.message, "pod eaiser-api-x cannot pull image a:1 (ErrImagePull): not found");
 }
 
 #[test]
@@ -72,32 +66,12 @@ fn a_ready_pod_blocks_nothing() {
 
 #[test]
 fn the_transition_time_moves_only_when_the_status_does() {
-    let first = merge(
-        vec![("Ready", Verdict::off("Waiting", "one"))],
-        Some(1),
-        None,
-        &time(100),
-    );
-    let before = EaiserClusterStatus {
-        conditions: first,
-        ..EaiserClusterStatus::default()
-    };
-    let reworded = merge(
-        vec![("Ready", Verdict::off("Waiting", "two"))],
-        Some(2),
-        Some(&before),
-        &time(200),
-    );
-    assert_eq!(
-        (&reworded[0].last_transition_time, reworded[0].message.as_str()),
-        (&time(100), "two")
-    );
-    let turned = merge(
-        vec![("Ready", Verdict::on("AllTiersReady", "ok"))],
-        Some(2),
-        Some(&before),
-        &time(200),
-    );
+    let first = merge(vec![("Ready", Verdict::off("Waiting", "one"))], Some(1), None, &time(100));
+    let before = EaiserClusterStatus { conditions: first, ..EaiserClusterStatus::default() };
+    let reworded = merge(vec![("Ready", Verdict::off("Waiting", "two"))], Some(2), Some(&before), &time(200));
+    assert_eq!((&reworded[0].last_transition_time, reworded[0].message.as_str()), (&time(100), "two"));
+    let turned =
+        merge(vec![("Ready", Verdict::on("AllTiersReady", "ok"))], Some(2), Some(&before), &time(200));
     assert_eq!(turned[0].last_transition_time, time(200));
 }
 

@@ -21,20 +21,11 @@ pub(super) fn verdicts(pass: &Pass<'_>) -> Vec<(&'static str, Verdict)> {
         _ => verdict,
     };
     vec![
-        (
-            "ApiReady",
-            or_foreign(deployment(pass, Tier::Api, pass.plan.api.replicas.fewest())),
-        ),
-        (
-            "GatewayReady",
-            or_foreign(deployment(pass, Tier::Gateway, pass.plan.gateway.replicas)),
-        ),
+        ("ApiReady", or_foreign(deployment(pass, Tier::Api, pass.plan.api.replicas.fewest()))),
+        ("GatewayReady", or_foreign(deployment(pass, Tier::Gateway, pass.plan.gateway.replicas))),
         ("MongoDBReady", or_foreign(mongodb(pass))),
         ("RedisReady", or_foreign(redis(pass))),
-        (
-            "MonitoringReady",
-            foreign.clone().unwrap_or_else(|| monitoring(pass)),
-        ),
+        ("MonitoringReady", foreign.clone().unwrap_or_else(|| monitoring(pass))),
         ("AutoscalingReady", autoscaling(pass)),
     ]
 }
@@ -49,16 +40,9 @@ pub(super) fn summary(pass: &Pass<'_>) -> String {
 
 /// Ready and wanted pods of a Deployment.
 pub(super) fn deployment_counts(pass: &Pass<'_>, tier: Tier) -> (i32, i32) {
-    let deployment = find(
-        &pass.snapshot.children.deployments,
-        &pass.plan.identity.tier(tier),
-    );
-    let ready = deployment
-        .and_then(|deployment| deployment.status.as_ref()?.ready_replicas)
-        .unwrap_or(0);
-    let wanted = deployment
-        .and_then(|deployment| deployment.spec.as_ref()?.replicas)
-        .unwrap_or(0);
+    let deployment = find(&pass.snapshot.children.deployments, &pass.plan.identity.tier(tier));
+    let ready = deployment.and_then(|deployment| deployment.status.as_ref()?.ready_replicas).unwrap_or(0);
+    let wanted = deployment.and_then(|deployment| deployment.spec.as_ref()?.replicas).unwrap_or(0);
     (ready, wanted)
 }
 
@@ -84,10 +68,7 @@ fn deployment(pass: &Pass<'_>, tier: Tier, fewest: i64) -> Verdict {
     let name = pass.plan.identity.tier(tier);
     let children = &pass.snapshot.children;
     let Some(deployment) = find(&children.deployments, &name) else {
-        return Verdict::off(
-            reason::PODS_STARTING,
-            format!("Deployment {name} is being created"),
-        );
+        return Verdict::off(reason::PODS_STARTING, format!("Deployment {name} is being created"));
     };
     let (ready, wanted) = deployment_counts(pass, tier);
     let status = deployment.status.as_ref();
@@ -95,22 +76,17 @@ fn deployment(pass: &Pass<'_>, tier: Tier, fewest: i64) -> Verdict {
     let current = status.and_then(|status| status.observed_generation) == deployment.metadata.generation;
     let enough = i64::from(wanted) >= fewest;
     if current && enough && ready >= wanted && updated >= wanted {
-        return Verdict::on(
-            reason::PODS_READY,
-            format!("{ready}/{wanted} {tier} pods are ready"),
-        );
+        return Verdict::on(reason::PODS_READY, format!("{ready}/{wanted} {tier} pods are ready"));
     }
-    replica_failure(deployment)
-        .or_else(|| blocker::first(children.pods_of(tier), &[]))
-        .unwrap_or_else(|| {
-            Verdict::off(
-                reason::PODS_STARTING,
-                format!(
-                    "{ready} of {} {tier} pods are ready, {updated} are up to date",
-                    i64::from(wanted).max(fewest)
-                ),
-            )
-        })
+    replica_failure(deployment).or_else(|| blocker::first(children.pods_of(tier), &[])).unwrap_or_else(|| {
+        Verdict::off(
+            reason::PODS_STARTING,
+            format!(
+                "{ready} of {} {tier} pods are ready, {updated} are up to date",
+                i64::from(wanted).max(fewest)
+            ),
+        )
+    })
 }
 
 /// The controller's own complaint, for example that a quota forbids more pods.
@@ -122,10 +98,7 @@ fn replica_failure(deployment: &Deployment) -> Option<Verdict> {
     let message = failure.message.as_deref().unwrap_or("no message");
     Some(Verdict::failing(
         reason::REPLICA_FAILURE,
-        format!(
-            "Deployment {} cannot create pods: {message}",
-            deployment.name_any()
-        ),
+        format!("Deployment {} cannot create pods: {message}", deployment.name_any()),
     ))
 }
 
@@ -157,11 +130,7 @@ fn redis(pass: &Pass<'_>) -> Verdict {
             .unwrap_or_else(|| {
                 Verdict::on(
                     reason::FORMED,
-                    format!(
-                        "all {} slots are served by {} shards",
-                        redis_cluster::SLOT_COUNT,
-                        plan.shards
-                    ),
+                    format!("all {} slots are served by {} shards", redis_cluster::SLOT_COUNT, plan.shards),
                 )
             }),
         redis_cluster::Next::Do(step) => Verdict::off(reason::FORMING, format!("Redis: {}", step.describe())),
@@ -172,21 +141,13 @@ fn redis(pass: &Pass<'_>) -> Verdict {
 
 /// `None` when the wanted number of pods is ready.
 fn pods(pass: &Pass<'_>, tier: Tier, wanted: i32) -> Option<Verdict> {
-    let ready = pass
-        .snapshot
-        .children
-        .pods_of(tier)
-        .filter(|pod| blocker::is_ready(pod))
-        .count();
+    let ready = pass.snapshot.children.pods_of(tier).filter(|pod| blocker::is_ready(pod)).count();
     if i32::try_from(ready).is_ok_and(|ready| ready >= wanted) {
         return None;
     }
     let blocked = blocker::first(pass.snapshot.children.pods_of(tier), &claims(pass, tier));
     Some(blocked.unwrap_or_else(|| {
-        Verdict::off(
-            reason::PODS_STARTING,
-            format!("{ready} of {wanted} {tier} pods are ready"),
-        )
+        Verdict::off(reason::PODS_STARTING, format!("{ready} of {wanted} {tier} pods are ready"))
     }))
 }
 
@@ -198,27 +159,15 @@ fn failing_pod(pass: &Pass<'_>, tier: Tier) -> Option<Verdict> {
 
 fn claims<'a>(pass: &Pass<'a>, tier: Tier) -> Vec<&'a PersistentVolumeClaim> {
     let of_tier = |claim: &&PersistentVolumeClaim| {
-        claim
-            .labels()
-            .get(LABEL_COMPONENT)
-            .is_some_and(|component| component == tier.as_str())
+        claim.labels().get(LABEL_COMPONENT).is_some_and(|component| component == tier.as_str())
     };
-    pass.snapshot
-        .children
-        .claims
-        .iter()
-        .map(AsRef::as_ref)
-        .filter(of_tier)
-        .collect()
+    pass.snapshot.children.claims.iter().map(AsRef::as_ref).filter(of_tier).collect()
 }
 
 fn monitoring(pass: &Pass<'_>) -> Verdict {
     let name = pass.plan.identity.monitoring_rules();
     if uses_prometheus_operator(pass.plan, pass.snapshot.served) {
-        Verdict::on(
-            reason::RULES_APPLIED,
-            format!("rules are in PrometheusRule {name}"),
-        )
+        Verdict::on(reason::RULES_APPLIED, format!("rules are in PrometheusRule {name}"))
     } else {
         Verdict::on(
             reason::RULES_IN_CONFIG_MAP,
@@ -229,10 +178,7 @@ fn monitoring(pass: &Pass<'_>) -> Verdict {
 
 fn autoscaling(pass: &Pass<'_>) -> Verdict {
     let Replicas::Autoscaled { min, max } = pass.plan.api.replicas else {
-        return Verdict::on(
-            reason::AUTOSCALING_DISABLED,
-            "switched off in the spec; api.replicas is exact",
-        );
+        return Verdict::on(reason::AUTOSCALING_DISABLED, "switched off in the spec; api.replicas is exact");
     };
     let name = pass.plan.identity.tier(Tier::Api);
     let autoscaler = find(&pass.snapshot.children.autoscalers, &name);
@@ -243,10 +189,7 @@ fn autoscaling(pass: &Pass<'_>) -> Verdict {
             format!("HorizontalPodAutoscaler {name} has not looked yet"),
         );
     };
-    match conditions
-        .iter()
-        .find(|condition| condition.type_ == "ScalingActive")
-    {
+    match conditions.iter().find(|condition| condition.type_ == "ScalingActive") {
         Some(active) if active.status == "True" => {
             Verdict::on(reason::SCALING_ACTIVE, format!("between {min} and {max} pods"))
         }

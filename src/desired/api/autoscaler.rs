@@ -61,9 +61,5 @@ pub fn build(plan: &Plan, min: i64, max: i64) -> HorizontalPodAutoscaler {
 }
 
 fn policy(kind: &str, value: i32, period_seconds: i32) -> HPAScalingPolicy {
-    HPAScalingPolicy {
-        type_: kind.to_owned(),
-        value,
-        period_seconds,
-    }
+    HPAScalingPolicy { type_: kind.to_owned(), value, period_seconds }
 }

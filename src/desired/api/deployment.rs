@@ -43,11 +43,7 @@ pub fn build(plan: &Plan, snapshot: &Snapshot) -> Deployment {
             template: PodTemplateSpec {
                 metadata: Some(meta::template(
                     identity.labels(Tier::Api),
-                    [(
-                        ANNOTATION_CONFIGURATION.to_owned(),
-                        secrets_digest(plan, snapshot),
-                    )]
-                    .into(),
+                    [(ANNOTATION_CONFIGURATION.to_owned(), secrets_digest(plan, snapshot))].into(),
                 )),
                 spec: Some(pod_spec(plan)),
             },
@@ -60,11 +56,7 @@ pub fn build(plan: &Plan, snapshot: &Snapshot) -> Deployment {
 /// The backend reads its connection Secrets once, at start.
 fn secrets_digest(plan: &Plan, snapshot: &Snapshot) -> String {
     let credentials = &snapshot.credentials;
-    let uri = mongodb::uri(
-        plan,
-        crate::names::APPLICATION_USER,
-        &credentials.mongodb_password,
-    );
+    let uri = mongodb::uri(plan, crate::names::APPLICATION_USER, &credentials.mongodb_password);
     meta::digest([uri.as_str(), credentials.redis_password.expose()])
 }
 
@@ -97,9 +89,7 @@ fn container(plan: &Plan) -> Container {
         env_from: (!api.env_from.is_empty()).then(|| api.env_from.iter().map(environment_source).collect()),
         lifecycle: Some(Lifecycle {
             pre_stop: Some(LifecycleHandler {
-                sleep: Some(SleepAction {
-                    seconds: DRAIN_SECONDS,
-                }),
+                sleep: Some(SleepAction { seconds: DRAIN_SECONDS }),
                 ..LifecycleHandler::default()
             }),
             ..Lifecycle::default()
@@ -117,13 +107,7 @@ fn container(plan: &Plan) -> Container {
 
 /// The documented variables, then the user's; a user's variable cannot bear one of our names.
 fn variables(plan: &Plan) -> Vec<EnvVar> {
-    let ApiPlan {
-        workers,
-        max_in_flight,
-        mongodb_pool,
-        redis_pool,
-        ..
-    } = plan.api;
+    let ApiPlan { workers, max_in_flight, mongodb_pool, redis_pool, .. } = plan.api;
     let identity = &plan.identity;
     let mut variables = vec![
         pod::secret_variable("MONGODB_URI", identity.mongodb_connection(), mongodb::KEY_URI),
@@ -146,35 +130,28 @@ fn user_variable(given: &EnvironmentVariable) -> EnvVar {
             key: reference.key.clone(),
             optional: None,
         }),
-        config_map_key_ref: source
-            .config_map_key_ref
-            .as_ref()
-            .map(|reference| ConfigMapKeySelector {
-                name: reference.name.clone(),
-                key: reference.key.clone(),
-                optional: None,
-            }),
+        config_map_key_ref: source.config_map_key_ref.as_ref().map(|reference| ConfigMapKeySelector {
+            name: reference.name.clone(),
+            key: reference.key.clone(),
+            optional: None,
+        }),
         ..EnvVarSource::default()
     });
     // `$(NAME)` in a literal would be expanded by the kubelet; `$$` keeps it as written.
     let value = given.value.as_ref().map(|value| value.replace('$', "$$"));
-    EnvVar {
-        name: given.name.clone(),
-        value,
-        value_from: source,
-    }
+    EnvVar { name: given.name.clone(), value, value_from: source }
 }
 
 fn environment_source(given: &EnvironmentSource) -> EnvFromSource {
     EnvFromSource {
-        secret_ref: given.secret_ref.as_ref().map(|reference| SecretEnvSource {
-            name: reference.name.clone(),
-            optional: None,
-        }),
-        config_map_ref: given.config_map_ref.as_ref().map(|reference| ConfigMapEnvSource {
-            name: reference.name.clone(),
-            optional: None,
-        }),
+        secret_ref: given
+            .secret_ref
+            .as_ref()
+            .map(|reference| SecretEnvSource { name: reference.name.clone(), optional: None }),
+        config_map_ref: given
+            .config_map_ref
+            .as_ref()
+            .map(|reference| ConfigMapEnvSource { name: reference.name.clone(), optional: None }),
         prefix: None,
     }
 }

@@ -29,10 +29,8 @@ pub fn render(plan: &Plan) -> String {
         Directive::new("worker_processes", &gateway.worker_processes.to_string()),
         Directive::new("pid", &format!("{SCRATCH}/nginx.pid")),
         Directive::new("error_log", "/dev/stderr warn"),
-        Directive::new("events", "").block(vec![Directive::new(
-            "worker_connections",
-            &gateway.worker_connections.to_string(),
-        )]),
+        Directive::new("events", "")
+            .block(vec![Directive::new("worker_connections", &gateway.worker_connections.to_string())]),
         Directive::new("http", "").block(http(plan)),
     ])
 }

@@ -76,11 +76,7 @@ fn resolver(plan: &Plan) -> Container {
     Container {
         name: "resolver".to_owned(),
         image: Some(plan.gateway.image.clone()),
-        command: Some(
-            ["sh", "-ec", WRITE_RESOLVER, "resolver", RESOLVER_FILE]
-                .map(str::to_owned)
-                .into(),
-        ),
+        command: Some(["sh", "-ec", WRITE_RESOLVER, "resolver", RESOLVER_FILE].map(str::to_owned).into()),
         resources: Some(pod::resources(&plan.gateway.resources)),
         security_context: Some(pod::container_security()),
         volume_mounts: Some(vec![pod::mount("scratch", SCRATCH)]),
@@ -94,9 +90,7 @@ fn drain() -> ExecAction {
     let script = format!(
         "sleep {DRAIN_SECONDS}; nginx -e /dev/stderr -c {FOLDER}/{FILE} -s quit; sleep {GRACE_SECONDS}"
     );
-    ExecAction {
-        command: Some(vec!["sh".to_owned(), "-c".to_owned(), script]),
-    }
+    ExecAction { command: Some(vec!["sh".to_owned(), "-c".to_owned(), script]) }
 }
 
 fn nginx(plan: &Plan) -> Container {
@@ -105,29 +99,15 @@ fn nginx(plan: &Plan) -> Container {
         image: Some(plan.gateway.image.clone()),
         // -e: the compiled-in error log would be opened on the read-only root before the file is read.
         command: Some(
-            [
-                "nginx",
-                "-e",
-                "/dev/stderr",
-                "-g",
-                "daemon off;",
-                "-c",
-                &format!("{FOLDER}/{FILE}"),
-            ]
-            .map(str::to_owned)
-            .into(),
+            ["nginx", "-e", "/dev/stderr", "-g", "daemon off;", "-c", &format!("{FOLDER}/{FILE}")]
+                .map(str::to_owned)
+                .into(),
         ),
         lifecycle: Some(Lifecycle {
-            pre_stop: Some(LifecycleHandler {
-                exec: Some(drain()),
-                ..LifecycleHandler::default()
-            }),
+            pre_stop: Some(LifecycleHandler { exec: Some(drain()), ..LifecycleHandler::default() }),
             ..Lifecycle::default()
         }),
-        ports: Some(vec![
-            pod::port("http", GATEWAY_PORT),
-            pod::port("status", GATEWAY_STATUS_PORT),
-        ]),
+        ports: Some(vec![pod::port("http", GATEWAY_PORT), pod::port("status", GATEWAY_STATUS_PORT)]),
         resources: Some(pod::resources(&plan.gateway.resources)),
         security_context: Some(pod::container_security()),
         readiness_probe: Some(pod::timed(pod::http_probe(HEALTH_PATH, "status"), 2, 2, 2)),

@@ -25,9 +25,7 @@ impl Directive {
         let arguments = arguments.split(' ').filter(|word| !word.is_empty());
         Self {
             name,
-            arguments: arguments
-                .map(|word| Argument::Expression(word.to_owned()))
-                .collect(),
+            arguments: arguments.map(|word| Argument::Expression(word.to_owned())).collect(),
             children: None,
         }
     }
@@ -109,10 +107,7 @@ mod tests {
     #[test]
     fn a_hostile_literal_stays_one_argument() {
         let directive = Directive::new("proxy_pass", "").literal("a; } server { listen 1;\" $host \\");
-        assert_eq!(
-            render(&[directive]),
-            "proxy_pass \"a; } server { listen 1;\\\" ${dollar}host \\\\\";\n"
-        );
+        assert_eq!(render(&[directive]), "proxy_pass \"a; } server { listen 1;\\\" ${dollar}host \\\\\";\n");
     }
 
     #[test]

@@ -14,11 +14,7 @@ use crate::snapshot::credentials::KEY_PASSWORD;
 pub const KEY_URI: &str = "uri";
 
 /// Everything but RFC 3986's unreserved characters is encoded; drivers differ on the others.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'~');
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// Secret with user, password and connection string.
 pub fn secret(plan: &Plan, password: &Password) -> Secret {
@@ -33,9 +29,7 @@ pub fn secret(plan: &Plan, password: &Password) -> Secret {
         metadata: meta::object(identity, Tier::MongoDb, identity.mongodb_connection()),
         type_: Some("Opaque".to_owned()),
         data: Some(
-            data.into_iter()
-                .map(|(key, value)| (key.to_owned(), ByteString(value.into_bytes())))
-                .collect(),
+            data.into_iter().map(|(key, value)| (key.to_owned(), ByteString(value.into_bytes()))).collect(),
         ),
         ..Secret::default()
     }

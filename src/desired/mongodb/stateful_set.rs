@@ -65,15 +65,9 @@ fn keyfile_copy(mongodb: &MongoDbPlan) -> Container {
         name: "keyfile".to_owned(),
         image: Some(mongodb.image.clone()),
         command: Some(
-            [
-                "install",
-                "-m",
-                "0400",
-                "/eaiser/keyfile-source/keyfile",
-                "/eaiser/keyfile/keyfile",
-            ]
-            .map(str::to_owned)
-            .into(),
+            ["install", "-m", "0400", "/eaiser/keyfile-source/keyfile", "/eaiser/keyfile/keyfile"]
+                .map(str::to_owned)
+                .into(),
         ),
         resources: Some(pod::resources(&mongodb.resources)),
         security_context: Some(pod::container_security()),

@@ -13,14 +13,8 @@ use crate::plan::Plan;
 pub fn groups(plan: &Plan) -> Vec<RuleGroup> {
     let series = Series::of(plan);
     vec![
-        RuleGroup {
-            name: format!("eaiser-{}-recording", plan.identity.name),
-            rules: recording(&series),
-        },
-        RuleGroup {
-            name: format!("eaiser-{}-api", plan.identity.name),
-            rules: alerts(plan, &series),
-        },
+        RuleGroup { name: format!("eaiser-{}-recording", plan.identity.name), rules: recording(&series) },
+        RuleGroup { name: format!("eaiser-{}-api", plan.identity.name), rules: alerts(plan, &series) },
     ]
 }
 
@@ -39,19 +33,9 @@ impl Series {
     fn of(plan: &Plan) -> Self {
         let identity = &plan.identity;
         // Names and namespaces are DNS labels: nothing in them needs escaping in PromQL.
-        let matchers = format!(
-            r#"namespace="{}",service="{}""#,
-            identity.namespace,
-            identity.api_pods()
-        );
-        let labels = [
-            ("namespace", &identity.namespace),
-            ("eaisercluster", &identity.name),
-        ];
-        Self {
-            matchers,
-            labels: labels.map(|(key, value)| (key.to_owned(), value.clone())).into(),
-        }
+        let matchers = format!(r#"namespace="{}",service="{}""#, identity.namespace, identity.api_pods());
+        let labels = [("namespace", &identity.namespace), ("eaisercluster", &identity.name)];
+        Self { matchers, labels: labels.map(|(key, value)| (key.to_owned(), value.clone())).into() }
     }
 }
 
@@ -64,10 +48,7 @@ fn recording(series: &Series) -> Vec<Rule> {
         ..Rule::default()
     };
     vec![
-        record(
-            "eaiser:requests:rate5m",
-            format!("sum(rate(http_requests_total{{{matchers}}}[5m]))"),
-        ),
+        record("eaiser:requests:rate5m", format!("sum(rate(http_requests_total{{{matchers}}}[5m]))")),
         record(
             "eaiser:errors:ratio_rate5m",
             format!(
@@ -80,10 +61,7 @@ fn recording(series: &Series) -> Vec<Rule> {
                 "histogram_quantile(0.95, sum by (le) (rate(http_request_duration_seconds_bucket{{{matchers}}}[5m])))"
             ),
         ),
-        record(
-            "eaiser:requests_in_flight:sum",
-            format!("sum(http_requests_in_flight{{{matchers}}})"),
-        ),
+        record("eaiser:requests_in_flight:sum", format!("sum(http_requests_in_flight{{{matchers}}})")),
     ]
 }
 
@@ -93,10 +71,7 @@ const TRAFFIC_FLOOR: f64 = 1.0;
 fn alerts(plan: &Plan, series: &Series) -> Vec<Rule> {
     let identity = &plan.identity;
     let monitoring = &plan.monitoring;
-    let picked = format!(
-        r#"namespace="{}",eaisercluster="{}""#,
-        identity.namespace, identity.name
-    );
+    let picked = format!(r#"namespace="{}",eaisercluster="{}""#, identity.namespace, identity.name);
     let floor = format!("eaiser:requests:rate5m{{{picked}}} > {TRAFFIC_FLOOR}");
     let alert = |name: &str, hold: &str, severity: &str, expr: String, summary: String| Rule {
         alert: Some(name.to_owned()),
@@ -110,10 +85,7 @@ fn alerts(plan: &Plan, series: &Series) -> Vec<Rule> {
             .collect(),
         annotations: [
             ("summary".to_owned(), summary),
-            (
-                "runbook_url".to_owned(),
-                format!("{}/{name}.md", monitoring.runbook_base_url),
-            ),
+            ("runbook_url".to_owned(), format!("{}/{name}.md", monitoring.runbook_base_url)),
         ]
         .into(),
         ..Rule::default()
@@ -124,10 +96,7 @@ fn alerts(plan: &Plan, series: &Series) -> Vec<Rule> {
             "EaiserErrorRateHigh",
             "2m",
             "critical",
-            format!(
-                "eaiser:errors:ratio_rate5m{{{picked}}} > {} and {floor}",
-                monitoring.error_rate
-            ),
+            format!("eaiser:errors:ratio_rate5m{{{picked}}} > {} and {floor}", monitoring.error_rate),
             format!(
                 "{who}: {{{{ $value | humanizePercentage }}}} of requests fail, objective {}",
                 percent(monitoring.error_rate)
@@ -137,10 +106,7 @@ fn alerts(plan: &Plan, series: &Series) -> Vec<Rule> {
             "EaiserLatencyHigh",
             "5m",
             "warning",
-            format!(
-                "eaiser:latency:p95_5m{{{picked}}} > {} and {floor}",
-                monitoring.latency_p95_seconds
-            ),
+            format!("eaiser:latency:p95_5m{{{picked}}} > {} and {floor}", monitoring.latency_p95_seconds),
             format!(
                 "{who}: 95 % of requests take up to {{{{ $value | humanizeDuration }}}}, objective {}s",
                 monitoring.latency_p95_seconds
@@ -160,11 +126,7 @@ fn alerts(plan: &Plan, series: &Series) -> Vec<Rule> {
             "EaiserInstancesDown",
             "5m",
             "critical",
-            format!(
-                "count(up{{{}}} == 1) < {}",
-                series.matchers,
-                plan.api.replicas.fewest()
-            ),
+            format!("count(up{{{}}} == 1) < {}", series.matchers, plan.api.replicas.fewest()),
             format!(
                 "{who}: {{{{ $value }}}} API instances answer, the plan needs at least {}",
                 plan.api.replicas.fewest()

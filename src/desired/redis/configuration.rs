@@ -84,10 +84,7 @@ pub fn configuration(redis: &RedisPlan) -> String {
             directives.add("save", &[""]);
         }
     }
-    directives.add(
-        "include",
-        &[&format!("{AUTHENTICATION_FOLDER}/{AUTHENTICATION_FILE}")],
-    );
+    directives.add("include", &[&format!("{AUTHENTICATION_FOLDER}/{AUTHENTICATION_FILE}")]);
     directives.0
 }
 
@@ -107,9 +104,6 @@ mod tests {
     fn a_hostile_password_stays_on_its_line() {
         let text = authentication(&Password::new("a\"b\\c\nmaxmemory 1 #é"));
         assert_eq!(text.lines().count(), 2);
-        assert!(
-            text.starts_with(r#"requirepass "a\"b\\c\x0amaxmemory 1 #\xc3\xa9""#),
-            "{text}"
-        );
+        assert!(text.starts_with(r#"requirepass "a\"b\\c\x0amaxmemory 1 #\xc3\xa9""#), "{text}");
     }
 }

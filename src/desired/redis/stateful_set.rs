@@ -51,10 +51,7 @@ pub fn build(plan: &Plan, shard: i32, digest: &str) -> StatefulSet {
 fn shard_selector(identity: &Identity, shard: &str) -> LabelSelector {
     let mut labels = identity.selector(Tier::Redis);
     labels.insert(LABEL_SHARD.to_owned(), shard.to_owned());
-    LabelSelector {
-        match_labels: Some(labels),
-        match_expressions: None,
-    }
+    LabelSelector { match_labels: Some(labels), match_expressions: None }
 }
 
 fn pod_spec(plan: &Plan, shard: LabelSelector) -> PodSpec {
@@ -80,12 +77,8 @@ fn pod_spec(plan: &Plan, shard: LabelSelector) -> PodSpec {
 
 fn node(plan: &Plan) -> Container {
     let identity = &plan.identity;
-    let host = format!(
-        "$(POD_NAME).{}.{}.svc.{}",
-        identity.redis_nodes(),
-        identity.namespace,
-        plan.cluster_domain
-    );
+    let host =
+        format!("$(POD_NAME).{}.{}.svc.{}", identity.redis_nodes(), identity.namespace, plan.cluster_domain);
     Container {
         name: "redis".to_owned(),
         image: Some(plan.redis.image.clone()),
@@ -107,10 +100,7 @@ fn node(plan: &Plan) -> Container {
             // Read by redis-cli in the probes, so that no password appears among the arguments.
             pod::secret_variable("REDISCLI_AUTH", identity.redis_credentials(), KEY_PASSWORD),
         ]),
-        ports: Some(vec![
-            pod::port("redis", REDIS_PORT),
-            pod::port("bus", REDIS_BUS_PORT),
-        ]),
+        ports: Some(vec![pod::port("redis", REDIS_PORT), pod::port("bus", REDIS_BUS_PORT)]),
         resources: Some(pod::resources(&plan.redis.resources)),
         security_context: Some(pod::container_security()),
         readiness_probe: Some(pod::timed(ping(), 5, 3, 3)),
@@ -128,13 +118,6 @@ fn node(plan: &Plan) -> Container {
 
 /// `-e` makes redis-cli exit with an error when the server answers with one, such as LOADING.
 fn ping() -> Probe {
-    let command = ["redis-cli", "-e", "-p", &REDIS_PORT.to_string(), "ping"]
-        .map(str::to_owned)
-        .into();
-    Probe {
-        exec: Some(ExecAction {
-            command: Some(command),
-        }),
-        ..Probe::default()
-    }
+    let command = ["redis-cli", "-e", "-p", &REDIS_PORT.to_string(), "ping"].map(str::to_owned).into();
+    Probe { exec: Some(ExecAction { command: Some(command) }), ..Probe::default() }
 }

@@ -20,10 +20,7 @@ fn config() -> ReplicaSetConfig {
 #[test]
 fn a_configuration_is_read_from_the_servers_document() {
     let config = config();
-    assert_eq!(
-        (config.name.as_str(), config.version, config.term),
-        ("shop", 7, 3)
-    );
+    assert_eq!((config.name.as_str(), config.version, config.term), ("shop", 7, 3));
     assert_eq!(config.replica_set_id.as_deref(), Some("64b0c0ffee00000000000001"));
     assert_eq!(config.member("b:27017").unwrap().id, 2);
     assert_eq!(config.majority(), 1);
@@ -32,10 +29,7 @@ fn a_configuration_is_read_from_the_servers_document() {
 #[test]
 fn votes_and_priority_default_to_one() {
     let mut document = document();
-    document.insert(
-        "members",
-        vec![Bson::Document(doc! { "_id": 0, "host": "a:27017" })],
-    );
+    document.insert("members", vec![Bson::Document(doc! { "_id": 0, "host": "a:27017" })]);
     let config = ReplicaSetConfig::parse(document).unwrap();
     assert_eq!(config.members[0].votes, 1);
     assert!((config.members[0].priority - 1.0).abs() < f64::EPSILON);
@@ -59,11 +53,7 @@ fn every_edit_raises_the_version_by_exactly_one_and_keeps_its_type() {
 
 #[test]
 fn unknown_fields_of_members_and_settings_survive_every_edit() {
-    let edited = config()
-        .with_vote("b:27017")
-        .unwrap()
-        .with_member("c:27017", 1)
-        .unwrap();
+    let edited = config().with_vote("b:27017").unwrap().with_member("c:27017", 1).unwrap();
     let document = edited.document();
     assert_eq!(document.get("settings"), self::document().get("settings"));
     let members = document.get_array("members").unwrap();
@@ -116,8 +106,5 @@ fn documents_that_are_no_configuration_name_the_field() {
     };
     assert_eq!(with_member(Bson::Int32(1)), "members[]");
     assert_eq!(with_member(Bson::Document(doc! { "host": "a" })), "members[]._id");
-    assert_eq!(
-        with_member(Bson::Document(doc! { "_id": 0, "host": 3 })),
-        "members[].host"
-    );
+    assert_eq!(with_member(Bson::Document(doc! { "_id": 0, "host": 3 })), "members[].host");
 }

@@ -40,35 +40,43 @@ impl Failure {
     /// Only the kind is looked at: the full error prints the whole reply.
     pub fn of(error: &mongodb::error::Error) -> Self {
         match error.kind.as_ref() {
-            ErrorKind::Authentication { message, .. } => Self::Refused {
-                reason: message.clone(),
-            },
+            ErrorKind::Authentication { message, .. } => Self::Refused { reason: message.clone() },
             ErrorKind::Command(command) => Self::Command {
                 code: command.code,
                 name: command.code_name.clone(),
                 message: command.message.clone(),
             },
-            other => Self::Unreachable {
-                reason: other.to_string(),
-            },
+            ErrorKind::Io(error) => Self::unreachable(&error.to_string()),
+            ErrorKind::ServerSelection { message, .. } | ErrorKind::ConnectionPoolCleared { message, .. } => {
+                Self::unreachable(io_error_in(message))
+            }
+            other => Self::unreachable(&other.to_string()),
         }
+    }
+
+    fn unreachable(reason: &str) -> Self {
+        Self::Unreachable { reason: reason.to_owned() }
     }
 
     /// As the view of the member that was asked.
     pub fn into_view(self) -> View {
         match self {
             Self::Refused { reason } => View::Refused { reason },
-            Self::Command {
-                code: Self::UNAUTHORIZED | Self::AUTHENTICATION_FAILED,
-                message,
-                ..
-            } => View::Refused { reason: message },
-            Self::Command { code, name, message } => View::Unreachable {
-                reason: format!("it answered {name} ({code}): {message}"),
-            },
+            Self::Command { code: Self::UNAUTHORIZED | Self::AUTHENTICATION_FAILED, message, .. } => {
+                View::Refused { reason: message }
+            }
+            Self::Command { code, name, message } => {
+                View::Unreachable { reason: format!("it answered {name} ({code}): {message}") }
+            }
             Self::Unreachable { reason } => View::Unreachable { reason },
         }
     }
+}
+
+/// The library wraps what happened into a description of everything it knows about the server.
+fn io_error_in(message: &str) -> &str {
+    let error = message.split("I/O error: ").nth(1).and_then(|rest| rest.split(", labels").next());
+    error.unwrap_or("no answer in time")
 }
 
 /// Whether a refusal says that the step's effect is there already.
@@ -111,31 +119,26 @@ mod tests {
 
     #[test]
     fn a_refused_login_is_told_apart_from_silence() {
-        let refused = Failure::Command {
-            code: 18,
-            name: "AuthenticationFailed".into(),
-            message: "no".into(),
-        };
+        let refused =
+            Failure::Command { code: 18, name: "AuthenticationFailed".into(), message: "no".into() };
         assert_eq!(refused.into_view(), View::Refused { reason: "no".into() });
-        let silence = Failure::Unreachable {
-            reason: "connection refused".into(),
-        };
-        assert_eq!(
-            silence.into_view(),
-            View::Unreachable {
-                reason: "connection refused".into()
-            }
-        );
+        let silence = Failure::Unreachable { reason: "connection refused".into() };
+        assert_eq!(silence.into_view(), View::Unreachable { reason: "connection refused".into() });
+    }
+
+    #[test]
+    fn what_happened_is_found_in_the_librarys_long_sentence() {
+        let long = "Server selection timeout: No available servers. Topology: { Type: Single, Servers: [ { Address: \
+                    127.0.0.1:1, Type: Unknown, Error: Kind: I/O error: Connection refused (os error 111), labels: \
+                    {\"RetryableError\"}, source: None, server response: None } ] }";
+        assert_eq!(io_error_in(long), "Connection refused (os error 111)");
+        assert_eq!(io_error_in("Server selection timeout"), "no answer in time");
     }
 
     #[test]
     fn a_name_unknown_to_dns_delays_an_initiation_and_fails_a_reconfiguration() {
-        let initiate = Step::Initiate {
-            host: "a:27017".into(),
-        };
-        let grant = Step::GrantVote {
-            host: "a:27017".into(),
-        };
+        let initiate = Step::Initiate { host: "a:27017".into() };
+        let grant = Step::GrantVote { host: "a:27017".into() };
         assert!(is_passing(&initiate, 93));
         assert!(!is_passing(&grant, 93));
     }

@@ -70,19 +70,10 @@ impl Lab {
     fn boot(&mut self, pod: usize) {
         let data = self.folder.join(format!("db-{pod}"));
         fs::create_dir_all(&data).unwrap();
-        let log = fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(self.folder.join(format!("db-{pod}.log")));
+        let log =
+            fs::OpenOptions::new().create(true).append(true).open(self.folder.join(format!("db-{pod}.log")));
         let child = Command::new(&self.mongod)
-            .args([
-                "--replSet",
-                "db",
-                "--bind_ip",
-                "127.0.0.1",
-                "--port",
-                &self.ports[pod].to_string(),
-            ])
+            .args(["--replSet", "db", "--bind_ip", "127.0.0.1", "--port", &self.ports[pod].to_string()])
             .arg("--dbpath")
             .arg(&data)
             .arg("--keyFile")
@@ -103,18 +94,11 @@ impl Lab {
     }
 
     fn user(&self) -> ApplicationUser {
-        ApplicationUser {
-            name: "app".into(),
-            database: "shop".into(),
-            password: self.password.clone(),
-        }
+        ApplicationUser { name: "app".into(), database: "shop".into(), password: self.password.clone() }
     }
 
     fn wanted(&self, members: usize) -> Wanted {
-        let member = |pod| WantedMember {
-            pod: format!("db-{pod}"),
-            host: self.host(pod),
-        };
+        let member = |pod| WantedMember { pod: format!("db-{pod}"), host: self.host(pod) };
         Wanted {
             replica_set: "db".into(),
             members: (0..members).map(member).collect(),
@@ -131,16 +115,9 @@ impl Lab {
             address: Some(self.address(pod)),
             terminating: false,
         };
-        let credentials = Credentials {
-            keyfile: Password::new(format!("{KEY}\n")),
-            application_user: self.user(),
-        };
-        observe::topology(
-            &running.map(target).collect::<Vec<_>>(),
-            &credentials,
-            &self.connections,
-        )
-        .await
+        let credentials =
+            Credentials { keyfile: Password::new(format!("{KEY}\n")), application_user: self.user() };
+        observe::topology(&running.map(target).collect::<Vec<_>>(), &credentials, &self.connections).await
     }
 
     /// Passes until settled; the steps that were carried out.
@@ -151,11 +128,7 @@ impl Lab {
             let seen = self.observe().await;
             match next(&wanted, &seen) {
                 Next::Settled => {
-                    println!(
-                        "{what}: settled after {:?} with {} steps",
-                        began.elapsed(),
-                        steps.len()
-                    );
+                    println!("{what}: settled after {:?} with {} steps", began.elapsed(), steps.len());
                     return steps;
                 }
                 Next::Do(step) => {
@@ -192,32 +165,26 @@ impl Lab {
     async fn write(&self, number: i32) {
         let client = self.application(self.primary().await);
         let orders = client.database("shop").collection("orders");
-        orders
-            .insert_one(doc! { "_id": number })
-            .write_concern(WriteConcern::majority())
-            .await
-            .unwrap();
+        orders.insert_one(doc! { "_id": number }).write_concern(WriteConcern::majority()).await.unwrap();
     }
 
-    /// Documents the application user sees on one member.
-    async fn count(&self, pod: usize) -> i32 {
-        let client = self.application(pod);
-        let reply = client
-            .database("shop")
-            .run_command(doc! { "count": "orders" })
-            .await
-            .unwrap();
-        reply.get_i32("n").unwrap()
+    /// Waits until the application user sees so many documents on one member: a majority write need
+    /// not have reached every secondary yet.
+    async fn has_documents(&self, pod: usize, documents: i32) {
+        let (client, began, mut seen) = (self.application(pod), Instant::now(), 0);
+        while began.elapsed() < PATIENCE {
+            let reply = client.database("shop").run_command(doc! { "count": "orders" }).await.unwrap();
+            seen = reply.get_i32("n").unwrap();
+            if seen == documents {
+                return;
+            }
+            pause().await;
+        }
+        panic!("db-{pod} has {seen} documents, not {documents}, after {PATIENCE:?}");
     }
 
     fn application(&self, pod: usize) -> mongodb::Client {
-        connections::client(
-            self.address(pod),
-            "app",
-            "shop",
-            self.password.expose().to_owned(),
-        )
-        .unwrap()
+        connections::client(self.address(pod), "app", "shop", self.password.expose().to_owned()).unwrap()
     }
 }
 
@@ -233,27 +200,16 @@ impl Drop for Lab {
 }
 
 fn free_ports(count: usize) -> Vec<u16> {
-    let listeners: Vec<_> = (0..count)
-        .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())
-        .collect();
-    listeners
-        .iter()
-        .map(|listener| listener.local_addr().unwrap().port())
-        .collect()
+    let listeners: Vec<_> = (0..count).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+    listeners.iter().map(|listener| listener.local_addr().unwrap().port()).collect()
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a test waits for servers; reconciling does not"
-)]
+#[expect(clippy::disallowed_methods, reason = "a test waits for servers; reconciling does not")]
 async fn pause() {
     tokio::time::sleep(Duration::from_millis(100)).await;
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the path of the server under test comes from outside"
-)]
+#[expect(clippy::disallowed_methods, reason = "the path of the server under test comes from outside")]
 fn mongod() -> PathBuf {
     let path = std::env::var("MONGOD").expect("$MONGOD: path of a mongod or of the stand-in");
     assert!(Path::new(&path).is_file(), "{path} is no file");
@@ -271,14 +227,8 @@ async fn a_set_is_formed_scaled_and_given_a_new_password() {
     let mut lab = Lab::start(mongod());
 
     let formed = lab.settle(3, "form").await;
-    assert_eq!(
-        count_steps(&formed, |step| matches!(step, Step::Initiate { .. })),
-        1
-    );
-    assert_eq!(
-        count_steps(&formed, |step| matches!(step, Step::GrantVote { .. })),
-        2
-    );
+    assert_eq!(count_steps(&formed, |step| matches!(step, Step::Initiate { .. })), 1);
+    assert_eq!(count_steps(&formed, |step| matches!(step, Step::GrantVote { .. })), 2);
     assert_eq!(lab.settle(3, "form again").await, []);
     lab.write(1).await;
 
@@ -288,23 +238,20 @@ async fn a_set_is_formed_scaled_and_given_a_new_password() {
     lab.write(2).await;
 
     lab = hand_over_and_shrink(lab).await;
-    assert_eq!(lab.count(0).await, 2);
+    lab.has_documents(0, 2).await;
     lab.write(3).await;
 
     lab.boot(1);
     lab.boot(2);
     let grown = lab.settle(3, "grow").await;
-    assert_eq!(
-        count_steps(&grown, |step| matches!(step, Step::GrantVote { .. })),
-        2
-    );
+    assert_eq!(count_steps(&grown, |step| matches!(step, Step::GrantVote { .. })), 2);
     lab.write(4).await;
     for pod in 0..3 {
-        assert_eq!(lab.count(pod).await, 4, "documents on db-{pod}");
+        lab.has_documents(pod, 4).await;
     }
 
     lab = lose_a_disk(lab).await;
-    assert_eq!(lab.count(2).await, 4);
+    lab.has_documents(2, 4).await;
 }
 
 /// The primary is one of those that leave, so it has to hand over.
@@ -319,10 +266,7 @@ async fn hand_over_and_shrink(mut lab: Lab) -> Lab {
     }
     assert_ne!(lab.primary().await, 0);
     let shrunk = lab.settle(1, "shrink").await;
-    assert_eq!(
-        count_steps(&shrunk, |step| matches!(step, Step::RemoveMember { .. })),
-        2
-    );
+    assert_eq!(count_steps(&shrunk, |step| matches!(step, Step::RemoveMember { .. })), 2);
     assert_eq!(lab.primary().await, 0);
     assert_eq!(lab.observe().await.occupied(), Some([lab.host(0)].into()));
     lab.servers[1] = None;
@@ -334,23 +278,11 @@ async fn hand_over_and_shrink(mut lab: Lab) -> Lab {
 async fn lose_a_disk(mut lab: Lab) -> Lab {
     lab.servers[2] = None;
     let seen = lab.observe().await;
-    assert!(
-        seen.survives_loss_of(&lab.host(1)).is_err(),
-        "a second one may not go too"
-    );
+    assert!(seen.survives_loss_of(&lab.host(1)).is_err(), "a second one may not go too");
     fs::remove_dir_all(lab.folder.join("db-2")).unwrap();
     lab.boot(2);
     let steps = lab.settle(3, "lost disk").await;
-    assert_eq!(
-        count_steps(&steps, |step| matches!(step, Step::Initiate { .. })),
-        0
-    );
-    assert!(
-        lab.observe()
-            .await
-            .members
-            .iter()
-            .all(|observed| matches!(observed.view, View::Member(_)))
-    );
+    assert_eq!(count_steps(&steps, |step| matches!(step, Step::Initiate { .. })), 0);
+    assert!(lab.observe().await.members.iter().all(|observed| matches!(observed.view, View::Member(_))));
     lab
 }

@@ -21,45 +21,20 @@ fn status() -> Document {
 }
 
 fn user_wanted() -> ApplicationUser {
-    ApplicationUser {
-        name: "app".into(),
-        database: "shop".into(),
-        password: Password::new("x"),
-    }
+    ApplicationUser { name: "app".into(), database: "shop".into(), password: Password::new("x") }
 }
 
 #[test]
 fn states_health_and_optimes_are_read_whatever_numeric_type_they_come_in() {
     let member = member(&config(), Some(&status())).unwrap();
     assert_eq!((member.state, member.term), (MemberState::Primary, 5));
-    let optime = Optime {
-        seconds: 1700,
-        increment: 3,
-    };
+    let optime = Optime { seconds: 1700, increment: 3 };
     assert_eq!(
         member.peers["a:27017"],
-        Peer {
-            state: MemberState::Primary,
-            healthy: true,
-            optime: Some(optime)
-        }
+        Peer { state: MemberState::Primary, healthy: true, optime: Some(optime) }
     );
-    assert_eq!(
-        member.peers["b:27017"],
-        Peer {
-            state: MemberState::Down,
-            healthy: false,
-            optime: None
-        }
-    );
-    assert_eq!(
-        member.peers["c:27017"],
-        Peer {
-            state: MemberState::Startup2,
-            healthy: true,
-            optime: None
-        }
-    );
+    assert_eq!(member.peers["b:27017"], Peer { state: MemberState::Down, healthy: false, optime: None });
+    assert_eq!(member.peers["c:27017"], Peer { state: MemberState::Startup2, healthy: true, optime: None });
 }
 
 #[test]
@@ -72,10 +47,7 @@ fn a_member_that_gives_no_status_is_removed() {
 fn a_state_nobody_has_heard_of_is_unknown() {
     let mut status = status();
     status.insert("myState", 42);
-    assert_eq!(
-        member(&config(), Some(&status)).unwrap().state,
-        MemberState::Unknown
-    );
+    assert_eq!(member(&config(), Some(&status)).unwrap().state, MemberState::Unknown);
 }
 
 #[test]
@@ -86,18 +58,9 @@ fn missing_or_mistyped_fields_are_named() {
     assert_eq!(field(&config(), &doc! {}), "myState");
     assert_eq!(field(&config(), &doc! { "myState": "one" }), "myState");
     assert_eq!(field(&config(), &doc! { "myState": 1 }), "members");
-    assert_eq!(
-        field(&config(), &doc! { "myState": 1, "members": [1] }),
-        "members[]"
-    );
-    assert_eq!(
-        field(&config(), &doc! { "myState": 1, "members": [{ "state": 1 }] }),
-        "members[].name"
-    );
-    assert_eq!(
-        field(&config(), &doc! { "myState": 1, "members": [{ "name": "a" }] }),
-        "members[].state"
-    );
+    assert_eq!(field(&config(), &doc! { "myState": 1, "members": [1] }), "members[]");
+    assert_eq!(field(&config(), &doc! { "myState": 1, "members": [{ "state": 1 }] }), "members[].name");
+    assert_eq!(field(&config(), &doc! { "myState": 1, "members": [{ "name": "a" }] }), "members[].state");
 }
 
 #[test]
@@ -120,9 +83,7 @@ fn exactly_the_one_wanted_role_matches() {
 
 #[test]
 fn a_reply_that_names_no_roles_is_no_reason_to_change_them() {
-    let info = user(&doc! { "users": [{ "user": "app" }] }, &user_wanted())
-        .unwrap()
-        .unwrap();
+    let info = user(&doc! { "users": [{ "user": "app" }] }, &user_wanted()).unwrap().unwrap();
     assert!(info.roles_match);
     assert_eq!(info.credentials, None);
 }
@@ -130,8 +91,5 @@ fn a_reply_that_names_no_roles_is_no_reason_to_change_them() {
 #[test]
 fn odd_user_replies_are_named() {
     assert_eq!(user(&doc! {}, &user_wanted()).unwrap_err().field, "users");
-    assert_eq!(
-        user(&doc! { "users": [1] }, &user_wanted()).unwrap_err().field,
-        "users[]"
-    );
+    assert_eq!(user(&doc! { "users": [1] }, &user_wanted()).unwrap_err().field, "users[]");
 }

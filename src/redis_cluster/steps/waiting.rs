@@ -87,10 +87,7 @@ impl WaitReason {
     }
 
     pub(super) fn wait(self, message: String) -> Next {
-        Next::Wait(Waiting {
-            reason: self,
-            message,
-        })
+        Next::Wait(Waiting { reason: self, message })
     }
 }
 
@@ -114,23 +111,13 @@ pub(super) fn silent_pods(picture: &Picture<'_>) -> Option<Next> {
     if picture.silent.is_empty() {
         return None;
     }
-    let refused = picture
-        .silent
-        .iter()
-        .any(|(_, view)| matches!(view, Some(View::Refused { .. })));
-    let reason = if refused {
-        WaitReason::Refused
-    } else {
-        WaitReason::PodsUnreachable
-    };
+    let refused = picture.silent.iter().any(|(_, view)| matches!(view, Some(View::Refused { .. })));
+    let reason = if refused { WaitReason::Refused } else { WaitReason::PodsUnreachable };
     Some(reason.wait(silence(picture)))
 }
 
 pub(super) fn stray_data(picture: &Picture<'_>) -> Option<Next> {
-    picture
-        .of_kind(GroupKind::Stray)
-        .find(|node| node.shard.is_some())
-        .map(stray)
+    picture.of_kind(GroupKind::Stray).find(|node| node.shard.is_some()).map(stray)
 }
 
 pub(super) fn stray(node: &Live<'_>) -> Next {
@@ -162,10 +149,12 @@ pub(super) fn owners(picture: &Picture<'_>) -> Option<Next> {
     }
     let idle = |node: &&Live<'_>| node.view.is_primary() && node.view.own_slots().is_empty();
     let idle = picture.members().find(idle)?;
-    Some(WaitReason::Gossip.wait(format!(
-        "pod {} owns no slots and follows no primary yet ({} keys)",
-        idle.pod, idle.view.keys
-    )))
+    Some(
+        WaitReason::Gossip.wait(format!(
+            "pod {} owns no slots and follows no primary yet ({} keys)",
+            idle.pod, idle.view.keys
+        )),
+    )
 }
 
 /// Every view shows every live node as that node shows itself, and every node serves.
@@ -211,17 +200,14 @@ pub(super) fn links(picture: &Picture<'_>) -> Option<Next> {
             return Some(WaitReason::ReplicaBehind.wait(format!("pod {} {state}", node.pod)));
         }
     }
-    let open = picture
-        .live
-        .iter()
-        .find_map(|node| Some((node, node.view.myself()?.open_slots.first()?)));
+    let open = picture.live.iter().find_map(|node| Some((node, node.view.myself()?.open_slots.first()?)));
     let (node, open) = open?;
     let (verb, word) = match open.kind {
         OpenSlotKind::Migrating => ("migrating", "to"),
         OpenSlotKind::Importing => ("importing", "from"),
     };
-    Some(WaitReason::OpenSlots.wait(format!(
-        "pod {} is still {verb} slot {} {word} node {}",
-        node.pod, open.slot, open.peer
-    )))
+    Some(
+        WaitReason::OpenSlots
+            .wait(format!("pod {} is still {verb} slot {} {word} node {}", node.pod, open.slot, open.peer)),
+    )
 }

@@ -32,11 +32,7 @@ where
         namespace: Option<&str>,
         touched: &mut SelectAll<Touched>,
     ) -> Result<Self, kube::Error> {
-        Ok(Self(
-            is_served::<K>(client)
-                .await?
-                .then(|| watch::start(client, namespace, touched)),
-        ))
+        Ok(Self(is_served::<K>(client).await?.then(|| watch::start(client, namespace, touched))))
     }
 
     /// Whether the kind is served.
@@ -60,14 +56,8 @@ where
 
 /// Discovery needs no right of its own.
 async fn is_served<K: Resource<DynamicType = ()>>(client: &Client) -> Result<bool, kube::Error> {
-    match client
-        .list_api_group_resources(&<K as Resource>::api_version(&()))
-        .await
-    {
-        Ok(list) => Ok(list
-            .resources
-            .iter()
-            .any(|resource| resource.name == <K as Resource>::plural(&()))),
+    match client.list_api_group_resources(&<K as Resource>::api_version(&())).await {
+        Ok(list) => Ok(list.resources.iter().any(|resource| resource.name == <K as Resource>::plural(&()))),
         // An unknown group is answered with plain text, so there is no reason to look at.
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(false),
         Err(error) => Err(error),

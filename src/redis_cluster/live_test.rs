@@ -166,6 +166,21 @@ async fn six_restarted_servers_with_new_addresses_heal_by_node_id() {
 
 #[tokio::test]
 #[ignore = "needs redis-server on PATH or $REDIS_SERVER"]
+async fn six_restarted_servers_with_each_others_addresses_heal_by_node_id() {
+    let mut cluster = Cluster::start(3, 2).await;
+    drive(&cluster, Duration::from_secs(60)).await;
+    cluster.write("marker", "still here").await;
+    let ids = cluster.ids().await;
+    cluster.restart_all_with_rotated_ports().await;
+    let drive = drive(&cluster, Duration::from_secs(60)).await;
+    println!("full restart, addresses rotated: {drive:?}");
+    assert_eq!(cluster.ids().await, ids);
+    assert_whole(&cluster).await;
+    assert_eq!(cluster.read("marker").await.as_deref(), Some("still here"));
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server on PATH or $REDIS_SERVER"]
 async fn one_restarted_primary_with_a_new_address_is_found_again() {
     let mut cluster = Cluster::start(3, 2).await;
     drive(&cluster, Duration::from_secs(60)).await;

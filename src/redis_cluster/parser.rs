@@ -104,17 +104,16 @@ fn number(text: &str, name: &str) -> Result<u64, String> {
 /// An empty address means unknown: the node itself before its first contact, or `noaddr`.
 fn address(text: &str) -> Result<(Option<NodeAddress>, Option<String>), String> {
     let invalid = || format!("\"{text}\" is not ip:port@bus-port");
-    let mut parts = text.split(',');
-    let endpoint = parts.next().ok_or_else(invalid)?;
-    let hostname = parts.next().filter(|part| !part.is_empty() && !part.contains('=')).map(str::to_owned);
+    let mut fields = text.split(',');
+    let endpoint = fields.next().ok_or_else(invalid)?;
+    let hostname = fields.next().filter(|field| !field.is_empty() && !field.contains('=')).map(str::to_owned);
     let (ip, ports) = endpoint.rsplit_once(':').ok_or_else(invalid)?;
-    let (port, bus_port) = match ports.split_once('@') {
-        Some((port, bus)) => (port.parse().map_err(|_| invalid())?, bus.parse().map_err(|_| invalid())?),
+    let number = |text: &str| text.parse::<u16>().map_err(|_| invalid());
+    let (port, bus_port) = if let Some((port, bus)) = ports.split_once('@') {
+        (number(port)?, number(bus)?)
+    } else {
         // Redis 3 prints no bus port; it is fixed there.
-        None => {
-            let port: u16 = ports.parse().map_err(|_| invalid())?;
-            (port, port.saturating_add(10_000))
-        }
+        (number(ports)?, number(ports)?.saturating_add(10_000))
     };
     let bare = ip.trim_start_matches('[').trim_end_matches(']');
     let address = bare.parse::<IpAddr>().ok().map(|ip| NodeAddress { ip, port, bus_port });

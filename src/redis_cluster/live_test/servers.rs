@@ -105,6 +105,18 @@ impl Cluster {
         self.await_answers().await;
     }
 
+    /// Every server comes back where another one was.
+    pub(super) async fn restart_all_with_rotated_ports(&mut self) {
+        self.servers.iter_mut().for_each(Server::stop);
+        let ports: Vec<u16> = self.servers.iter().map(|server| server.port).collect();
+        let count = ports.len();
+        for (index, server) in self.servers.iter_mut().enumerate() {
+            server.port = ports[(index + 1) % count];
+            server.start();
+        }
+        self.await_answers().await;
+    }
+
     /// Writes at whichever node owns the key's slot, and waits until its replica has it.
     pub(super) async fn write(&self, key: &str, value: &str) {
         for server in &self.servers {

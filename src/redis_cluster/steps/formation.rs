@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::picture::{GroupKind, Live, Picture};
-use super::waiting::{WaitReason, names, silence};
+use super::waiting::{WaitReason, names, silence, silence_reason};
 use super::{AddSlots, Next, SetEpoch, Step};
 use crate::redis_cluster::slots::SlotSet;
 
@@ -34,7 +34,7 @@ pub(super) fn begin(picture: &Picture<'_>) -> Option<Next> {
     }
     if !picture.silent.is_empty() {
         let silence = silence(picture);
-        return Some(WaitReason::PodsUnreachable.wait(format!(
+        return Some(silence_reason(picture).wait(format!(
             "the cluster is created once every pod answers, since a missing one may hold slots: {silence}"
         )));
     }

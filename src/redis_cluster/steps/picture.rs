@@ -186,17 +186,16 @@ fn groups(live: &[Live<'_>]) -> Vec<Group> {
             }
         }
         members.sort_unstable();
-        let kind = kind(members.iter().map(|index| &live[*index]));
-        groups.push(Group { members, kind });
+        groups.push(Group { kind: kind(live, &members), members });
     }
     groups
 }
 
-fn kind<'a, 'b: 'a>(members: impl Iterator<Item = &'a Live<'b>> + Clone) -> GroupKind {
-    let mut entries = members.clone().flat_map(|node| node.view.known());
-    if entries.any(|entry| !entry.slots.is_empty()) {
+fn kind(live: &[Live<'_>], members: &[usize]) -> GroupKind {
+    let nodes = || members.iter().map(|index| live[*index].view);
+    if nodes().flat_map(NodeView::known).any(|entry| !entry.slots.is_empty()) {
         GroupKind::Established
-    } else if members.clone().any(|node| node.view.keys > 0) {
+    } else if nodes().any(|view| view.keys > 0) {
         GroupKind::Stray
     } else {
         GroupKind::Blank

@@ -103,13 +103,14 @@ pub(super) fn silence(picture: &Picture<'_>) -> String {
     words.collect::<Vec<_>>().join("; ")
 }
 
-pub(super) fn silent_pods(picture: &Picture<'_>) -> Option<Next> {
-    if picture.silent.is_empty() {
-        return None;
-    }
+/// The graver of the two: a refusal does not pass by itself.
+pub(super) fn silence_reason(picture: &Picture<'_>) -> WaitReason {
     let refused = picture.silent.iter().any(|(_, view)| matches!(view, Some(View::Refused { .. })));
-    let reason = if refused { WaitReason::Refused } else { WaitReason::PodsUnreachable };
-    Some(reason.wait(silence(picture)))
+    if refused { WaitReason::Refused } else { WaitReason::PodsUnreachable }
+}
+
+pub(super) fn silent_pods(picture: &Picture<'_>) -> Option<Next> {
+    (!picture.silent.is_empty()).then(|| silence_reason(picture).wait(silence(picture)))
 }
 
 pub(super) fn stray_data(picture: &Picture<'_>) -> Option<Next> {

@@ -110,3 +110,6 @@ impl ShardSummary {
         *slots = slots.union(&own);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,11 +11,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::command::Command;
 use super::slots::SlotSet;
 use super::steps::{Member, Next, next};
-use super::topology::{
-    ClusterInfo, EntryFlags, LinkStatus, NodeAddress, NodeEntry, NodeId, NodeView, Observed, Replication, Target,
-    Topology, View, Wanted, WantedShard,
-};
+use super::topology::{NodeAddress, NodeId, Wanted, WantedShard};
 
+mod answers;
 mod bus;
 mod tests;
 
@@ -63,7 +61,12 @@ pub(super) struct Peer {
 impl Model {
     /// Fresh pods that know nobody.
     pub(super) fn fresh(shards: usize, pods_per_shard: usize) -> Self {
-        let mut model = Self { nodes: Vec::new(), pods_per_shard, ids_given: 0, hosts_given: 0 };
+        let mut model = Self {
+            nodes: Vec::new(),
+            pods_per_shard,
+            ids_given: 0,
+            hosts_given: 0,
+        };
         for _ in 0..shards * pods_per_shard {
             let node = model.blank_node();
             model.nodes.push(node);
@@ -75,7 +78,11 @@ impl Model {
         self.ids_given += 1;
         self.hosts_given += 1;
         // Ids that do not follow pod order: collisions of epochs are settled by comparing ids.
-        let id = format!("{:04x}{:036x}", self.ids_given.wrapping_mul(40_503), self.ids_given);
+        let id = format!(
+            "{:04x}{:036x}",
+            self.ids_given.wrapping_mul(40_503),
+            self.ids_given
+        );
         Node {
             id: NodeId::parse(&id).unwrap(),
             host: self.hosts_given,
@@ -94,9 +101,13 @@ impl Model {
         let shards = self.nodes.len() / self.pods_per_shard;
         let shard = |shard: usize| WantedShard {
             name: format!("shard-{shard}"),
-            pods: (0..self.pods_per_shard).map(|pod| format!("shard-{shard}-{pod}")).collect(),
+            pods: (0..self.pods_per_shard)
+                .map(|pod| format!("shard-{shard}-{pod}"))
+                .collect(),
         };
-        Wanted { shards: (0..shards).map(shard).collect() }
+        Wanted {
+            shards: (0..shards).map(shard).collect(),
+        }
     }
 
     /// The same volume under a new address; a node that was down is up again.
@@ -133,10 +144,16 @@ impl Model {
         for index in 0..self.nodes.len() {
             let node = &self.nodes[index];
             let serves = node.up && node.known_slots() == SlotSet::full();
-            let Some(range) = node.slots.ranges().next().filter(|_| serves) else { continue };
+            let Some(range) = node.slots.ranges().next().filter(|_| serves) else {
+                continue;
+            };
             let slot = range.start();
             let id = node.id.clone();
-            for copy in self.nodes.iter_mut().filter(|copy| copy.id == id || copy.primary.as_ref() == Some(&id)) {
+            for copy in self
+                .nodes
+                .iter_mut()
+                .filter(|copy| copy.id == id || copy.primary.as_ref() == Some(&id))
+            {
                 copy.keys.insert(slot);
             }
         }
@@ -173,7 +190,9 @@ impl Model {
         if let Next::Do(step) = &verdict {
             for order in step.orders().iter().take(limit) {
                 let witnessed = order.witness.is_none_or(|witness| self.at(witness).is_some());
-                let Some(index) = self.at(order.at).filter(|_| witnessed) else { break };
+                let Some(index) = self.at(order.at).filter(|_| witnessed) else {
+                    break;
+                };
                 if !self.command(index, &order.command) {
                     break;
                 }
@@ -239,94 +258,23 @@ impl Model {
             | Command::ClusterMyId => true,
         }
     }
-
-    /// What every node would answer.
-    pub(super) fn topology(&self) -> Topology {
-        let wanted = self.wanted();
-        let observe = |((shard, pod), node): ((usize, &str), &Node)| Observed {
-            target: Target {
-                pod: pod.to_owned(),
-                shard,
-                address: Some(address(node.host).ip),
-                port: 6379,
-                host_node: None,
-                terminating: false,
-            },
-            view: if node.up {
-                View::Node(Box::new(self.view(node)))
-            } else {
-                View::Unreachable { reason: "connection refused".to_owned() }
-            },
-        };
-        Topology { nodes: wanted.pods().zip(&self.nodes).map(observe).collect() }
-    }
-
-    fn view(&self, node: &Node) -> NodeView {
-        let mut entries = vec![entry(&node.id, Some(node.host), &node.primary, node.epoch, &node.slots)];
-        entries[0].flags.myself = true;
-        for (id, peer) in &node.peers {
-            let mut known = entry(id, peer.host, &peer.primary, peer.epoch, &peer.slots);
-            known.flags.failed = peer.failed;
-            entries.push(known);
-        }
-        for host in &node.greetings {
-            let id = NodeId::parse(&format!("{:040x}", 0xffff_0000_u32 + u32::from(*host))).unwrap();
-            let mut greeting = entry(&id, Some(*host), &None, 0, &SlotSet::new());
-            greeting.flags = EntryFlags { handshake: true, ..EntryFlags::default() };
-            entries.push(greeting);
-        }
-        let assigned = node.known_slots().count();
-        let in_step = node.primary.as_ref().is_some_and(|id| {
-            let primary = self.nodes.iter().find(|other| other.id == *id && other.up);
-            let reaches = node.peers.get(id).and_then(|peer| peer.host);
-            primary.is_some_and(|primary| reaches == Some(primary.host) && primary.keys == node.keys)
-        });
-        let link = if in_step { LinkStatus::Up } else { LinkStatus::Down };
-        NodeView {
-            id: node.id.clone(),
-            cluster: ClusterInfo {
-                state_ok: assigned == SlotSet::full().count(),
-                slots_assigned: assigned,
-                current_epoch: node.current_epoch,
-            },
-            replication: if node.primary.is_some() { Replication::Replica { link } } else { Replication::Primary },
-            keys: node.keys.len() as u64,
-            version: Some("7.0.15".to_owned()),
-            entries,
-        }
-    }
 }
 
 impl Node {
     /// Slots it knows an owner of, itself included.
     fn known_slots(&self) -> SlotSet {
-        self.peers.values().fold(self.slots.clone(), |sum, peer| sum.union(&peer.slots))
-    }
-}
-
-fn entry(id: &NodeId, at: Option<Host>, primary: &Option<NodeId>, epoch: u64, slots: &SlotSet) -> NodeEntry {
-    NodeEntry {
-        id: id.clone(),
-        address: at.map(address),
-        hostname: None,
-        flags: EntryFlags {
-            primary: primary.is_none(),
-            replica: primary.is_some(),
-            no_address: at.is_none(),
-            ..EntryFlags::default()
-        },
-        primary_id: primary.clone(),
-        ping_sent: 0,
-        pong_received: 0,
-        config_epoch: epoch,
-        link_connected: at.is_some(),
-        slots: slots.clone(),
-        open_slots: Vec::new(),
+        self.peers
+            .values()
+            .fold(self.slots.clone(), |sum, peer| sum.union(&peer.slots))
     }
 }
 
 fn address(host: Host) -> NodeAddress {
-    NodeAddress { ip: IpAddr::V4(Ipv4Addr::new(10, 0, 0, host)), port: 6379, bus_port: 16379 }
+    NodeAddress {
+        ip: IpAddr::V4(Ipv4Addr::new(10, 0, 0, host)),
+        port: 6379,
+        bus_port: 16379,
+    }
 }
 
 fn host(address: NodeAddress) -> Host {

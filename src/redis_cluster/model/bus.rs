@@ -45,7 +45,9 @@ impl Model {
         if !node.up || !node.greetings.remove(&host) {
             return;
         }
-        let Some(other) = self.nodes.iter().position(|other| other.up && other.host == host) else { return };
+        let Some(other) = self.nodes.iter().position(|other| other.up && other.host == host) else {
+            return;
+        };
         if other == index {
             return;
         }
@@ -61,7 +63,9 @@ impl Model {
         if !self.nodes[index].up {
             return;
         }
-        let Some(host) = self.nodes[index].peers.get(id).and_then(|peer| peer.host) else { return };
+        let Some(host) = self.nodes[index].peers.get(id).and_then(|peer| peer.host) else {
+            return;
+        };
         let Some(other) = self.nodes.iter().position(|other| other.up && other.host == host) else {
             if let Some(peer) = self.nodes[index].peers.get_mut(id) {
                 peer.failed = true;
@@ -98,7 +102,9 @@ impl Model {
     fn share_peers(&mut self, from: usize, to: usize) {
         let told: Vec<(NodeId, Host)> = {
             let healthy = self.nodes[from].peers.iter().filter(|(_, peer)| !peer.failed);
-            healthy.filter_map(|(id, peer)| Some((id.clone(), peer.host?))).collect()
+            healthy
+                .filter_map(|(id, peer)| Some((id.clone(), peer.host?)))
+                .collect()
         };
         let node = &mut self.nodes[to];
         for (id, host) in told {
@@ -129,7 +135,9 @@ impl Model {
         for index in 0..self.nodes.len() {
             if self.may_take_over(index) {
                 let node = &mut self.nodes[index];
-                let Some(primary) = node.primary.take() else { continue };
+                let Some(primary) = node.primary.take() else {
+                    continue;
+                };
                 node.current_epoch += 1;
                 node.epoch = node.current_epoch;
                 if let Some(peer) = node.peers.get_mut(&primary) {
@@ -142,9 +150,17 @@ impl Model {
     fn may_take_over(&self, index: usize) -> bool {
         let node = &self.nodes[index];
         let failed = node.primary.as_ref().and_then(|id| node.peers.get(id));
-        let owners: Vec<_> = node.peers.iter().filter(|(_, peer)| !peer.slots.is_empty()).collect();
+        let owners: Vec<_> = node
+            .peers
+            .iter()
+            .filter(|(_, peer)| !peer.slots.is_empty())
+            .collect();
         let votes = owners.iter().filter(|(id, peer)| {
-            !peer.failed && self.nodes.iter().any(|n| n.up && n.id == **id && Some(n.host) == peer.host)
+            !peer.failed
+                && self
+                    .nodes
+                    .iter()
+                    .any(|n| n.up && n.id == **id && Some(n.host) == peer.host)
         });
         let majority = votes.count() > owners.len() / 2;
         node.up && majority && failed.is_some_and(|peer| peer.failed && !peer.slots.is_empty())
@@ -168,7 +184,9 @@ impl Node {
     fn receive(&mut self, header: &Header) -> Vec<Correction> {
         self.current_epoch = self.current_epoch.max(header.current_epoch).max(header.epoch);
         self.admit(header);
-        let Some(peer) = self.peers.get_mut(&header.id) else { return Vec::new() };
+        let Some(peer) = self.peers.get_mut(&header.id) else {
+            return Vec::new();
+        };
         peer.primary.clone_from(&header.primary);
         if header.primary.is_some() {
             peer.slots = SlotSet::new();
@@ -206,7 +224,13 @@ impl Node {
             return;
         }
         let leader = self.primary.clone().unwrap_or_else(|| self.id.clone());
-        let led = |node: &Self| if leader == node.id { node.slots.clone() } else { node.peer_slots(&leader) };
+        let led = |node: &Self| {
+            if leader == node.id {
+                node.slots.clone()
+            } else {
+                node.peer_slots(&leader)
+            }
+        };
         let before = led(self);
         if self.epoch < epoch {
             self.slots = self.slots.difference(slots);
@@ -220,7 +244,9 @@ impl Node {
                 free = free.difference(&peer.slots);
             }
         }
-        let Some(peer) = self.peers.get_mut(sender) else { return };
+        let Some(peer) = self.peers.get_mut(sender) else {
+            return;
+        };
         peer.slots = peer.slots.union(&free);
         peer.epoch = peer.epoch.max(epoch);
         if !before.is_empty() && led(self).is_empty() && leader != *sender {
@@ -232,6 +258,9 @@ impl Node {
     }
 
     fn peer_slots(&self, id: &NodeId) -> SlotSet {
-        self.peers.get(id).map(|peer| peer.slots.clone()).unwrap_or_default()
+        self.peers
+            .get(id)
+            .map(|peer| peer.slots.clone())
+            .unwrap_or_default()
     }
 }

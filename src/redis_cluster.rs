@@ -35,3 +35,5 @@ pub use topology::{ShardSummary, Summary, Target, Topology, Wanted, WantedShard}
 
 #[cfg(test)]
 mod live_test;
+#[cfg(test)]
+mod model;

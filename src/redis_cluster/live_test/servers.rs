@@ -48,7 +48,11 @@ impl Cluster {
         };
         let servers = (0..shards).flat_map(|shard| (0..pods).map(move |pod| (shard, pod)));
         let servers = servers.map(|(shard, pod)| place(shard, pod)).collect();
-        let mut cluster = Self { servers, shards, root };
+        let mut cluster = Self {
+            servers,
+            shards,
+            root,
+        };
         cluster.servers.iter_mut().for_each(Server::start);
         cluster.await_answers().await;
         cluster
@@ -59,8 +63,13 @@ impl Cluster {
             let servers = self.servers.iter().filter(move |server| server.shard == shard);
             servers.map(|server| server.pod.clone()).collect()
         };
-        let shard = |shard| WantedShard { name: format!("shard-{shard}"), pods: pods(shard) };
-        Wanted { shards: (0..self.shards).map(shard).collect() }
+        let shard = |shard| WantedShard {
+            name: format!("shard-{shard}"),
+            pods: pods(shard),
+        };
+        Wanted {
+            shards: (0..self.shards).map(shard).collect(),
+        }
     }
 
     pub(super) fn targets(&self) -> Vec<Target> {
@@ -73,12 +82,19 @@ impl Cluster {
 
     #[expect(clippy::unused_self, reason = "reads as a property of the cluster")]
     pub(super) fn connections_with(&self, password: &str) -> Connections {
-        Connections::new(Credentials { username: None, password: Password::new(password) })
+        Connections::new(Credentials {
+            username: None,
+            password: Password::new(password),
+        })
     }
 
     pub(super) async fn ids(&self) -> Vec<Option<NodeId>> {
         let topology = observe::topology(&self.targets(), &self.connections()).await;
-        topology.nodes.iter().map(|node| node.view.node().map(|view| view.id.clone())).collect()
+        topology
+            .nodes
+            .iter()
+            .map(|node| node.view.node().map(|view| view.id.clone()))
+            .collect()
     }
 
     pub(super) fn stop(&mut self, index: usize) {
@@ -87,6 +103,26 @@ impl Cluster {
 
     pub(super) fn wipe(&mut self, index: usize) {
         fs::remove_dir_all(&self.servers[index].directory).unwrap();
+    }
+
+    /// As an in-memory cluster after a restart: `nodes.conf` is there, the keys are not.
+    pub(super) fn lose_data_but_not_identity(&mut self, index: usize) {
+        fs::remove_dir_all(self.servers[index].directory.join("appendonlydir")).unwrap();
+    }
+
+    /// What a person would type into `redis-cli`; the module itself cannot express it.
+    pub(super) async fn promote_by_hand(&self, pod: &str) {
+        let server = self.servers.iter().find(|server| server.pod == pod).unwrap();
+        let mut connection = server.client().await;
+        let mut failover = redis::cmd("CLUSTER");
+        failover.arg("FAILOVER").arg("FORCE");
+        failover.query_async::<()>(&mut connection).await.unwrap();
+    }
+
+    pub(super) async fn restart(&mut self, index: usize) {
+        self.servers[index].stop();
+        self.servers[index].start();
+        self.await_answers().await;
     }
 
     pub(super) async fn restart_with_new_port(&mut self, index: usize) {
@@ -105,13 +141,33 @@ impl Cluster {
         self.await_answers().await;
     }
 
+    /// Every server comes back where another one was.
+    pub(super) async fn restart_all_with_rotated_ports(&mut self) {
+        self.servers.iter_mut().for_each(Server::stop);
+        let ports: Vec<u16> = self.servers.iter().map(|server| server.port).collect();
+        let count = ports.len();
+        for (index, server) in self.servers.iter_mut().enumerate() {
+            server.port = ports[(index + 1) % count];
+            server.start();
+        }
+        self.await_answers().await;
+    }
+
     /// Writes at whichever node owns the key's slot, and waits until its replica has it.
     pub(super) async fn write(&self, key: &str, value: &str) {
         for server in &self.servers {
             let mut connection = server.client().await;
-            let set = redis::cmd("SET").arg(key).arg(value).query_async::<()>(&mut connection).await;
+            let set = redis::cmd("SET")
+                .arg(key)
+                .arg(value)
+                .query_async::<()>(&mut connection)
+                .await;
             if set.is_ok() {
-                let wait = redis::cmd("WAIT").arg(1).arg(5000).query_async::<i64>(&mut connection).await;
+                let wait = redis::cmd("WAIT")
+                    .arg(1)
+                    .arg(5000)
+                    .query_async::<i64>(&mut connection)
+                    .await;
                 assert_eq!(wait.unwrap(), 1, "the replica has the key");
                 return;
             }
@@ -133,7 +189,11 @@ impl Cluster {
         let deadline = Instant::now() + Duration::from_secs(20);
         while Instant::now() < deadline {
             let topology = observe::topology(&self.targets(), &self.connections()).await;
-            if topology.nodes.iter().all(|node| matches!(node.view, View::Node(_))) {
+            if topology
+                .nodes
+                .iter()
+                .all(|node| matches!(node.view, View::Node(_)))
+            {
                 return;
             }
             pause(Duration::from_millis(20)).await;
@@ -171,10 +231,29 @@ impl Server {
         let process = Process::new(binary)
             .current_dir(&self.directory)
             .args(["--port", &port, "--bind", "127.0.0.1", "--cluster-enabled", "yes"])
-            .args(["--cluster-node-timeout", "5000", "--cluster-announce-ip", "127.0.0.1"])
+            .args([
+                "--cluster-node-timeout",
+                "5000",
+                "--cluster-announce-ip",
+                "127.0.0.1",
+            ])
             .args(["--cluster-announce-hostname", &format!("{}.redis.svc", self.pod)])
-            .args(["--cluster-allow-replica-migration", "no", "--repl-diskless-sync-delay", "0"])
-            .args(["--appendonly", "yes", "--save", "", "--requirepass", PASSWORD, "--masterauth", PASSWORD])
+            .args([
+                "--cluster-allow-replica-migration",
+                "no",
+                "--repl-diskless-sync-delay",
+                "0",
+            ])
+            .args([
+                "--appendonly",
+                "yes",
+                "--save",
+                "",
+                "--requirepass",
+                PASSWORD,
+                "--masterauth",
+                PASSWORD,
+            ])
             .stdin(Stdio::null())
             .stderr(log.try_clone().unwrap())
             .stdout(log)
@@ -191,7 +270,11 @@ impl Server {
 
     async fn client(&self) -> MultiplexedConnection {
         let url = format!("redis://:{PASSWORD}@127.0.0.1:{}", self.port);
-        redis::Client::open(url).unwrap().get_multiplexed_async_connection().await.unwrap()
+        redis::Client::open(url)
+            .unwrap()
+            .get_multiplexed_async_connection()
+            .await
+            .unwrap()
     }
 }
 

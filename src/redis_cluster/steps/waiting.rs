@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::Next;
 use super::picture::{GroupKind, Live, Picture};
 use crate::redis_cluster::slots::SlotSet;
-use crate::redis_cluster::topology::{LinkStatus, OpenSlotKind, Replication, View};
+use crate::redis_cluster::topology::{LinkStatus, NodeId, OpenSlotKind, Replication, View};
 
 /// Why nothing is done now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +27,9 @@ pub enum WaitReason {
     Handshake,
     /// Slots have no owner, and giving them one could hide lost data.
     SlotsMissing,
-    /// Slots belong to a node that no pod runs.
+    /// Slots belong to a node that is gone, and its replica is about to take them over.
+    Failover,
+    /// Slots belong to a node that no pod runs, and no replica will take them over.
     OwnerGone,
     /// Two nodes claim one slot.
     Contested,
@@ -55,6 +57,7 @@ impl WaitReason {
             Self::Refused => "RedisRefused",
             Self::Handshake => "RedisHandshake",
             Self::SlotsMissing => "RedisSlotsMissing",
+            Self::Failover => "RedisFailover",
             Self::OwnerGone => "RedisSlotOwnerGone",
             Self::Contested => "RedisSlotsContested",
             Self::Strangers => "RedisForeignNodes",
@@ -79,6 +82,7 @@ impl WaitReason {
             | Self::ShardWithoutSlots
             | Self::OpenSlots => true,
             Self::PodsUnreachable
+            | Self::Failover
             | Self::Handshake
             | Self::Contested
             | Self::Gossip
@@ -87,7 +91,10 @@ impl WaitReason {
     }
 
     pub(super) fn wait(self, message: String) -> Next {
-        Next::Wait(Waiting { reason: self, message })
+        Next::Wait(Waiting {
+            reason: self,
+            message,
+        })
     }
 }
 
@@ -107,17 +114,28 @@ pub(super) fn silence(picture: &Picture<'_>) -> String {
     words.collect::<Vec<_>>().join("; ")
 }
 
-pub(super) fn silent_pods(picture: &Picture<'_>) -> Option<Next> {
-    if picture.silent.is_empty() {
-        return None;
+/// The graver of the two: a refusal does not pass by itself.
+pub(super) fn silence_reason(picture: &Picture<'_>) -> WaitReason {
+    let refused = picture
+        .silent
+        .iter()
+        .any(|(_, view)| matches!(view, Some(View::Refused { .. })));
+    if refused {
+        WaitReason::Refused
+    } else {
+        WaitReason::PodsUnreachable
     }
-    let refused = picture.silent.iter().any(|(_, view)| matches!(view, Some(View::Refused { .. })));
-    let reason = if refused { WaitReason::Refused } else { WaitReason::PodsUnreachable };
-    Some(reason.wait(silence(picture)))
+}
+
+pub(super) fn silent_pods(picture: &Picture<'_>) -> Option<Next> {
+    (!picture.silent.is_empty()).then(|| silence_reason(picture).wait(silence(picture)))
 }
 
 pub(super) fn stray_data(picture: &Picture<'_>) -> Option<Next> {
-    picture.of_kind(GroupKind::Stray).find(|node| node.shard.is_some()).map(stray)
+    picture
+        .of_kind(GroupKind::Stray)
+        .find(|node| node.shard.is_some())
+        .map(stray)
 }
 
 pub(super) fn stray(node: &Live<'_>) -> Next {
@@ -132,13 +150,7 @@ pub(super) fn stray(node: &Live<'_>) -> Next {
 pub(super) fn owners(picture: &Picture<'_>) -> Option<Next> {
     let unowned = SlotSet::full().difference(&picture.owned());
     if !unowned.is_empty() {
-        let entries = picture.live.iter().flat_map(|node| node.view.known());
-        let claims = entries.filter(|entry| !entry.slots.intersection(&unowned).is_empty());
-        let owners: BTreeSet<String> = claims.map(|entry| entry.id.to_string()).collect();
-        let owners = owners.into_iter().collect::<Vec<_>>().join(", ");
-        return Some(WaitReason::OwnerGone.wait(format!(
-            "slots {unowned} belong to node {owners}, which no pod runs: its replica must take over or its volume return"
-        )));
+        return Some(owner_gone(picture, &unowned));
     }
     for (index, shard) in picture.wanted.shards.iter().enumerate() {
         if picture.primary(index).is_none() {
@@ -155,6 +167,43 @@ pub(super) fn owners(picture: &Picture<'_>) -> Option<Next> {
             idle.pod, idle.view.keys
         )),
     )
+}
+
+fn owner_gone(picture: &Picture<'_>, unowned: &SlotSet) -> Next {
+    let entries = || picture.live.iter().flat_map(|node| node.view.known());
+    let claims = entries().filter(|entry| !entry.slots.intersection(unowned).is_empty());
+    let owners: BTreeSet<&NodeId> = claims.map(|entry| &entry.id).collect();
+    let heir = |owner: &NodeId| {
+        picture
+            .live
+            .iter()
+            .find(|node| node.view.primary_id() == Some(owner))
+    };
+    let replaced = |owner: &NodeId| entries().any(|entry| entry.id == *owner && entry.flags.no_address);
+    for owner in &owners {
+        match heir(owner) {
+            None => {
+                return WaitReason::OwnerGone.wait(format!(
+                    "slots {unowned} belong to node {owner}, which no pod runs and no replica follows: \
+                     they come back with its volume"
+                ));
+            }
+            // Redis neither pings nor fails a node without address, so nobody is elected.
+            Some(heir) if replaced(owner) => {
+                return WaitReason::OwnerGone.wait(format!(
+                    "slots {unowned} belong to node {owner}, which no pod runs; another node has its address, so \
+                     Redis does not fail over by itself. Its replica, pod {}, holds {} keys: if that is right, run \
+                     CLUSTER FAILOVER FORCE there",
+                    heir.pod, heir.view.keys
+                ));
+            }
+            Some(_) => {}
+        }
+    }
+    let heirs = names(owners.into_iter().filter_map(heir).map(|node| node.pod));
+    WaitReason::Failover.wait(format!(
+        "slots {unowned} have lost their primary; {heirs} is about to take over"
+    ))
 }
 
 /// Every view shows every live node as that node shows itself, and every node serves.
@@ -182,6 +231,9 @@ fn difference(viewer: &Live<'_>, node: &Live<'_>) -> Option<String> {
         "in another role"
     } else if entry.slots != own.slots {
         "with other slots"
+    } else if entry.hostname != own.hostname {
+        // Redirects would name the node "?" until gossip has brought the name.
+        "under another hostname"
     } else {
         return None;
     };
@@ -200,7 +252,10 @@ pub(super) fn links(picture: &Picture<'_>) -> Option<Next> {
             return Some(WaitReason::ReplicaBehind.wait(format!("pod {} {state}", node.pod)));
         }
     }
-    let open = picture.live.iter().find_map(|node| Some((node, node.view.myself()?.open_slots.first()?)));
+    let open = picture
+        .live
+        .iter()
+        .find_map(|node| Some((node, node.view.myself()?.open_slots.first()?)));
     let (node, open) = open?;
     let (verb, word) = match open.kind {
         OpenSlotKind::Migrating => ("migrating", "to"),

@@ -104,22 +104,13 @@ impl Error {
         let at = at.to_owned();
         match error.code() {
             Some("NOAUTH") => {
-                return Self::Login {
-                    at,
-                    cause: "NOAUTH, it wants a password",
-                };
+                return Self::Login { at, cause: "NOAUTH, it wants a password" };
             }
             Some("WRONGPASS") => {
-                return Self::Login {
-                    at,
-                    cause: "WRONGPASS, the password is wrong",
-                };
+                return Self::Login { at, cause: "WRONGPASS, the password is wrong" };
             }
             Some("NOPERM") => {
-                return Self::Login {
-                    at,
-                    cause: "NOPERM, the user may not run this command",
-                };
+                return Self::Login { at, cause: "NOPERM, the user may not run this command" };
             }
             Some("LOADING") => return Self::Loading { at },
             _ => {}
@@ -127,23 +118,16 @@ impl Error {
         match error.kind() {
             // The client drops the server's code here. Its text is not passed on, as a server
             // without AUTH would quote the arguments it did not understand.
-            ErrorKind::AuthenticationFailed => Self::Login {
-                at,
-                cause: "WRONGPASS, or it has no password set",
-            },
+            ErrorKind::AuthenticationFailed => {
+                Self::Login { at, cause: "WRONGPASS, or it has no password set" }
+            }
             ErrorKind::Io if error.is_timeout() => Self::Timeout { at, command },
             ErrorKind::Server(_) | ErrorKind::Extension => {
                 let code = error.code().unwrap_or("ERR").to_owned();
-                let answer = error
-                    .detail()
-                    .map_or_else(|| code.clone(), |detail| format!("{code} {detail}"));
+                let answer = error.detail().map_or_else(|| code.clone(), |detail| format!("{code} {detail}"));
                 Self::Rejected { at, command, answer }
             }
-            _ => Self::Unreachable {
-                at,
-                command,
-                source: error,
-            },
+            _ => Self::Unreachable { at, command, source: error },
         }
     }
 }
@@ -158,10 +142,7 @@ pub struct Connections {
 impl Connections {
     /// No connection yet.
     pub fn new(credentials: Credentials) -> Self {
-        Self {
-            credentials,
-            open: Mutex::default(),
-        }
+        Self { credentials, open: Mutex::default() }
     }
 
     /// What it logs in with; a rotated password needs new connections.
@@ -207,12 +188,7 @@ impl Connections {
         address: SocketAddr,
         first: Option<&Command>,
     ) -> Result<MultiplexedConnection, Error> {
-        if let Some(connection) = self
-            .open
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&address)
-        {
+        if let Some(connection) = self.open.lock().unwrap_or_else(PoisonError::into_inner).get(&address) {
             return Ok(connection.clone());
         }
         let command = first.map_or("PING", Command::name);
@@ -234,23 +210,14 @@ impl Connections {
         };
         let connection = timeout(NODE_TIMEOUT, connecting)
             .await
-            .map_err(|_| Error::Timeout {
-                at: at.to_owned(),
-                command,
-            })?
+            .map_err(|_| Error::Timeout { at: at.to_owned(), command })?
             .map_err(|error| Error::from_redis(error, at, command))?;
-        self.open
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(address, connection.clone());
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).insert(address, connection.clone());
         Ok(connection)
     }
 
     fn drop_connection(&self, address: SocketAddr) {
-        self.open
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&address);
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&address);
     }
 }
 
@@ -262,10 +229,7 @@ async fn send(connection: &mut MultiplexedConnection, command: &Command, at: &st
     let name = command.name();
     let answer = timeout(NODE_TIMEOUT, packed.query_async::<String>(connection)).await;
     answer
-        .map_err(|_| Error::Timeout {
-            at: at.to_owned(),
-            command: name,
-        })?
+        .map_err(|_| Error::Timeout { at: at.to_owned(), command: name })?
         .map_err(|error| Error::from_redis(error, at, name))
 }
 
@@ -292,20 +256,12 @@ pub(super) async fn execute<'a>(
             verify(connections, member).await?;
         }
     }
-    connections
-        .ask(
-            &order.at.pod,
-            endpoint(order.at),
-            std::slice::from_ref(&order.command),
-        )
-        .await?;
+    connections.ask(&order.at.pod, endpoint(order.at), std::slice::from_ref(&order.command)).await?;
     Ok(())
 }
 
 async fn verify(connections: &Connections, member: &Member) -> Result<(), Error> {
-    let answers = connections
-        .ask(&member.pod, endpoint(member), &[Command::ClusterMyId])
-        .await?;
+    let answers = connections.ask(&member.pod, endpoint(member), &[Command::ClusterMyId]).await?;
     let found = answers.first().map_or("", String::as_str);
     if found == member.id.as_str() {
         return Ok(());

@@ -54,21 +54,14 @@ impl Command {
             Self::ClusterNodes => words(&["CLUSTER", "NODES"]),
             Self::ClusterInfo => words(&["CLUSTER", "INFO"]),
             Self::ClusterMyId => words(&["CLUSTER", "MYID"]),
-            Self::ClusterMeet(NodeAddress { ip, port, bus_port }) => words(&[
-                "CLUSTER",
-                "MEET",
-                &ip.to_string(),
-                &port.to_string(),
-                &bus_port.to_string(),
-            ]),
+            Self::ClusterMeet(NodeAddress { ip, port, bus_port }) => {
+                words(&["CLUSTER", "MEET", &ip.to_string(), &port.to_string(), &bus_port.to_string()])
+            }
             Self::ClusterSetConfigEpoch(epoch) => words(&["CLUSTER", "SET-CONFIG-EPOCH", &epoch.to_string()]),
             Self::ClusterAddSlotsRange(slots) => {
                 let bounds = slots.ranges().flat_map(|range| [range.start(), range.end()]);
                 let bounds = bounds.map(|slot| slot.to_string());
-                words(&["CLUSTER", "ADDSLOTSRANGE"])
-                    .into_iter()
-                    .chain(bounds)
-                    .collect()
+                words(&["CLUSTER", "ADDSLOTSRANGE"]).into_iter().chain(bounds).collect()
             }
             Self::ClusterReplicate(id) => words(&["CLUSTER", "REPLICATE", id.as_str()]),
             Self::ClusterForget(id) => words(&["CLUSTER", "FORGET", id.as_str()]),
@@ -99,11 +92,7 @@ mod tests {
 
     fn one_of_each() -> Vec<Command> {
         let id = NodeId::parse(&"a".repeat(40)).unwrap();
-        let address = NodeAddress {
-            ip: "10.0.0.7".parse().unwrap(),
-            port: 6379,
-            bus_port: 16379,
-        };
+        let address = NodeAddress { ip: "10.0.0.7".parse().unwrap(), port: 6379, bus_port: 16379 };
         vec![
             Command::Ping,
             Command::DbSize,
@@ -154,29 +143,15 @@ mod tests {
             "CLUSTER REPLICATE",
             "CLUSTER FORGET",
         ];
-        let forbidden = [
-            "FLUSHALL", "FLUSHDB", "RESET", "FAILOVER", "TAKEOVER", "FORCE", "DEL", "DELSLOTS",
-        ];
+        let forbidden = ["FLUSHALL", "FLUSHDB", "RESET", "FAILOVER", "TAKEOVER", "FORCE", "DEL", "DELSLOTS"];
         let commands = one_of_each();
-        assert_eq!(
-            commands.len(),
-            allowed.len(),
-            "every variant has its place on the list"
-        );
+        assert_eq!(commands.len(), allowed.len(), "every variant has its place on the list");
         for (command, expected) in commands.iter().zip(allowed) {
             assert!(is_on_the_list(command));
             let words = command.words();
-            assert!(
-                words.join(" ").starts_with(expected),
-                "{words:?} is not {expected}"
-            );
+            assert!(words.join(" ").starts_with(expected), "{words:?} is not {expected}");
             assert!(expected.starts_with(command.name()));
-            assert!(
-                words
-                    .iter()
-                    .all(|word| !forbidden.contains(&word.to_uppercase().as_str())),
-                "{words:?}"
-            );
+            assert!(words.iter().all(|word| !forbidden.contains(&word.to_uppercase().as_str())), "{words:?}");
         }
     }
 
@@ -200,14 +175,7 @@ mod tests {
 
     #[test]
     fn meet_carries_the_bus_port_and_an_ipv6_address_without_brackets() {
-        let address = NodeAddress {
-            ip: "fd00::7".parse().unwrap(),
-            port: 6379,
-            bus_port: 16379,
-        };
-        assert_eq!(
-            Command::ClusterMeet(address).words(),
-            ["CLUSTER", "MEET", "fd00::7", "6379", "16379"]
-        );
+        let address = NodeAddress { ip: "fd00::7".parse().unwrap(), port: 6379, bus_port: 16379 };
+        assert_eq!(Command::ClusterMeet(address).words(), ["CLUSTER", "MEET", "fd00::7", "6379", "16379"]);
     }
 }

@@ -95,11 +95,7 @@ fn assert_no_doubled_slot(topology: &Topology) {
     let mut held = SlotSet::new();
     for view in views(topology) {
         let own = view.own_slots();
-        assert!(
-            held.intersection(&own).is_empty(),
-            "slots {} are owned twice",
-            held.intersection(&own)
-        );
+        assert!(held.intersection(&own).is_empty(), "slots {} are owned twice", held.intersection(&own));
         held = held.union(&own);
     }
 }
@@ -117,10 +113,7 @@ async fn assert_whole(cluster: &Cluster) {
     }
     let summary = topology.summary(&cluster.wanted());
     assert!(summary.is_healthy(), "{summary:?}");
-    assert!(
-        summary.shards.iter().all(|shard| shard.replicas.len() == 1),
-        "{summary:?}"
-    );
+    assert!(summary.shards.iter().all(|shard| shard.replicas.len() == 1), "{summary:?}");
 }
 
 #[tokio::test]
@@ -132,11 +125,7 @@ async fn six_fresh_servers_become_one_cluster() {
     assert_whole(&cluster).await;
     assert!(drive.steps.len() <= 6, "{drive:?}");
     let topology = observe::topology(&cluster.targets(), &cluster.connections()).await;
-    assert_eq!(
-        next(&cluster.wanted(), &topology),
-        Next::Settled,
-        "a settled cluster stays settled"
-    );
+    assert_eq!(next(&cluster.wanted(), &topology), Next::Settled, "a settled cluster stays settled");
 }
 
 #[tokio::test]
@@ -154,10 +143,7 @@ async fn an_operator_killed_at_any_command_of_formation_finishes_after_its_resta
         let drive = drive(&cluster, Duration::from_secs(60)).await;
         assert_whole(&cluster).await;
         slowest = slowest.max(drive.settled_after);
-        println!(
-            "  crash after {crash}: settled in {:?}, steps {:?}",
-            drive.settled_after, drive.steps
-        );
+        println!("  crash after {crash}: settled in {:?}, steps {:?}", drive.settled_after, drive.steps);
     }
     println!("{} crashes, slowest recovery {slowest:?}", orders + 1);
 }
@@ -175,10 +161,7 @@ async fn six_restarted_servers_with_new_addresses_heal_by_node_id() {
     assert_eq!(cluster.ids().await, ids, "no node was replaced or forgotten");
     assert_whole(&cluster).await;
     assert_eq!(cluster.read("marker").await.as_deref(), Some("still here"));
-    assert!(
-        drive.steps.iter().all(|step| *step == "HealRedisAddresses"),
-        "{drive:?}"
-    );
+    assert!(drive.steps.iter().all(|step| *step == "HealRedisAddresses"), "{drive:?}");
 }
 
 #[tokio::test]
@@ -223,9 +206,8 @@ async fn a_primary_that_lost_its_disk_comes_back_as_replica_of_its_successor() {
     assert_whole(&cluster).await;
     assert_eq!(cluster.read("marker").await.as_deref(), Some("still here"));
     assert!(drive.steps.contains(&"ForgetRedisNodes"), "{drive:?}");
-    let summary = observe::topology(&cluster.targets(), &cluster.connections())
-        .await
-        .summary(&cluster.wanted());
+    let summary =
+        observe::topology(&cluster.targets(), &cluster.connections()).await.summary(&cluster.wanted());
     assert_eq!(summary.shards[0].primary.as_deref(), Some("shard-0-1"));
 }
 
@@ -250,9 +232,7 @@ async fn a_primary_that_lost_its_disk_and_kept_its_address_needs_a_person() {
         }
         pause(Duration::from_millis(200)).await;
     }
-    let Next::Wait(waiting) = last else {
-        panic!("{last:?}")
-    };
+    let Next::Wait(waiting) = last else { panic!("{last:?}") };
     println!("    {}", waiting.message);
     assert_eq!(waiting.reason, WaitReason::OwnerGone);
     assert!(waiting.message.contains("pod shard-0-1") && waiting.message.contains("CLUSTER FAILOVER FORCE"));
@@ -285,12 +265,6 @@ async fn a_wrong_password_is_named_and_nothing_is_sent() {
     let topology = observe::topology(&cluster.targets(), &connections).await;
     let verdict = next(&cluster.wanted(), &topology);
     let words = format!("{verdict:?}");
-    assert!(
-        words.contains("WRONGPASS") && words.contains("shard-0-0"),
-        "{words}"
-    );
-    assert!(
-        !words.contains("wrong-password-9") && !words.contains(servers::PASSWORD),
-        "{words}"
-    );
+    assert!(words.contains("WRONGPASS") && words.contains("shard-0-0"), "{words}");
+    assert!(!words.contains("wrong-password-9") && !words.contains(servers::PASSWORD), "{words}");
 }

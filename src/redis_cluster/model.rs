@@ -61,12 +61,7 @@ pub(super) struct Peer {
 impl Model {
     /// Fresh pods that know nobody.
     pub(super) fn fresh(shards: usize, pods_per_shard: usize) -> Self {
-        let mut model = Self {
-            nodes: Vec::new(),
-            pods_per_shard,
-            ids_given: 0,
-            hosts_given: 0,
-        };
+        let mut model = Self { nodes: Vec::new(), pods_per_shard, ids_given: 0, hosts_given: 0 };
         for _ in 0..shards * pods_per_shard {
             let node = model.blank_node();
             model.nodes.push(node);
@@ -78,11 +73,7 @@ impl Model {
         self.ids_given += 1;
         self.hosts_given += 1;
         // Ids that do not follow pod order: collisions of epochs are settled by comparing ids.
-        let id = format!(
-            "{:04x}{:036x}",
-            self.ids_given.wrapping_mul(40_503),
-            self.ids_given
-        );
+        let id = format!("{:04x}{:036x}", self.ids_given.wrapping_mul(40_503), self.ids_given);
         Node {
             id: NodeId::parse(&id).unwrap(),
             host: self.hosts_given,
@@ -101,13 +92,9 @@ impl Model {
         let shards = self.nodes.len() / self.pods_per_shard;
         let shard = |shard: usize| WantedShard {
             name: format!("shard-{shard}"),
-            pods: (0..self.pods_per_shard)
-                .map(|pod| format!("shard-{shard}-{pod}"))
-                .collect(),
+            pods: (0..self.pods_per_shard).map(|pod| format!("shard-{shard}-{pod}")).collect(),
         };
-        Wanted {
-            shards: (0..shards).map(shard).collect(),
-        }
+        Wanted { shards: (0..shards).map(shard).collect() }
     }
 
     /// The same volume under a new address; a node that was down is up again.
@@ -149,10 +136,8 @@ impl Model {
             };
             let slot = range.start();
             let id = node.id.clone();
-            for copy in self
-                .nodes
-                .iter_mut()
-                .filter(|copy| copy.id == id || copy.primary.as_ref() == Some(&id))
+            for copy in
+                self.nodes.iter_mut().filter(|copy| copy.id == id || copy.primary.as_ref() == Some(&id))
             {
                 copy.keys.insert(slot);
             }
@@ -263,18 +248,12 @@ impl Model {
 impl Node {
     /// Slots it knows an owner of, itself included.
     fn known_slots(&self) -> SlotSet {
-        self.peers
-            .values()
-            .fold(self.slots.clone(), |sum, peer| sum.union(&peer.slots))
+        self.peers.values().fold(self.slots.clone(), |sum, peer| sum.union(&peer.slots))
     }
 }
 
 fn address(host: Host) -> NodeAddress {
-    NodeAddress {
-        ip: IpAddr::V4(Ipv4Addr::new(10, 0, 0, host)),
-        port: 6379,
-        bus_port: 16379,
-    }
+    NodeAddress { ip: IpAddr::V4(Ipv4Addr::new(10, 0, 0, host)), port: 6379, bus_port: 16379 }
 }
 
 fn host(address: NodeAddress) -> Host {

@@ -12,29 +12,17 @@ use super::topology::{NodeView, Observed, Target, Topology, View};
 
 /// All targets at once; takes as long as the slowest, at most [`NODE_TIMEOUT`].
 pub async fn topology(targets: &[Target], connections: &Connections) -> Topology {
-    connections.retain(
-        &targets
-            .iter()
-            .filter_map(Target::endpoint)
-            .collect::<BTreeSet<_>>(),
-    );
+    connections.retain(&targets.iter().filter_map(Target::endpoint).collect::<BTreeSet<_>>());
     let looks = targets.iter().map(|target| async {
         let view = look(target, connections).await;
-        Observed {
-            target: target.clone(),
-            view,
-        }
+        Observed { target: target.clone(), view }
     });
-    Topology {
-        nodes: join_all(looks).await,
-    }
+    Topology { nodes: join_all(looks).await }
 }
 
 async fn look(target: &Target, connections: &Connections) -> View {
     let Some(endpoint) = target.endpoint() else {
-        return View::Unreachable {
-            reason: "it has no address yet".to_owned(),
-        };
+        return View::Unreachable { reason: "it has no address yet".to_owned() };
     };
     let questions = [
         Command::ClusterNodes,
@@ -47,43 +35,29 @@ async fn look(target: &Target, connections: &Connections) -> View {
     match answers {
         Ok(Ok(answers)) => match read(&answers) {
             Ok(view) => View::Node(Box::new(view)),
-            Err(error) => View::Refused {
-                reason: format!("unreadable answer: {error}"),
-            },
+            Err(error) => View::Refused { reason: format!("unreadable answer: {error}") },
         },
         Ok(Err(Error::Loading { .. })) => View::Loading,
         Ok(Err(error @ (Error::Login { .. } | Error::Rejected { .. } | Error::Replaced { .. }))) => {
-            View::Refused {
-                reason: error.to_string(),
-            }
+            View::Refused { reason: error.to_string() }
         }
-        Ok(Err(Error::Unreachable { at, source, .. })) => View::Unreachable {
-            reason: format!("no connection to {at}: {source}"),
-        },
-        Ok(Err(error @ Error::Timeout { .. })) => View::Unreachable {
-            reason: error.to_string(),
-        },
-        Err(_) => View::Unreachable {
-            reason: format!("no answer within {} s", NODE_TIMEOUT.as_secs()),
-        },
+        Ok(Err(Error::Unreachable { at, source, .. })) => {
+            View::Unreachable { reason: format!("no connection to {at}: {source}") }
+        }
+        Ok(Err(error @ Error::Timeout { .. })) => View::Unreachable { reason: error.to_string() },
+        Err(_) => View::Unreachable { reason: format!("no answer within {} s", NODE_TIMEOUT.as_secs()) },
     }
 }
 
 fn read(answers: &[String]) -> Result<NodeView, ParseError> {
     let answer = |index: usize| answers.get(index).map_or("", String::as_str);
     let entries = parser::cluster_nodes(answer(0))?;
-    let myself = entries
-        .iter()
-        .find(|entry| entry.flags.myself)
-        .map(|entry| entry.id.clone());
+    let myself = entries.iter().find(|entry| entry.flags.myself).map(|entry| entry.id.clone());
     Ok(NodeView {
         id: myself.ok_or(ParseError::Myself { found: 0 })?,
         cluster: parser::cluster_info(answer(1))?,
         replication: parser::replication(answer(2))?,
-        keys: answer(3).parse().map_err(|_| ParseError::Field {
-            section: "DBSIZE",
-            field: "count",
-        })?,
+        keys: answer(3).parse().map_err(|_| ParseError::Field { section: "DBSIZE", field: "count" })?,
         version: parser::version(answer(4)),
         entries,
     })

@@ -46,18 +46,11 @@ pub fn cluster_nodes(text: &str) -> Result<Vec<NodeEntry>, ParseError> {
     for (index, line) in text.lines().enumerate() {
         if !line.trim().is_empty() {
             let entry = node_line(line);
-            entries.push(entry.map_err(|problem| ParseError::Line {
-                line: index + 1,
-                problem,
-            })?);
+            entries.push(entry.map_err(|problem| ParseError::Line { line: index + 1, problem })?);
         }
     }
     let found = entries.iter().filter(|entry| entry.flags.myself).count();
-    if found == 1 {
-        Ok(entries)
-    } else {
-        Err(ParseError::Myself { found })
-    }
+    if found == 1 { Ok(entries) } else { Err(ParseError::Myself { found }) }
 }
 
 /// `id ip:port@bus[,hostname[,key=value…]] flags primary ping pong epoch link slot…`
@@ -104,8 +97,7 @@ fn node_id(text: &str) -> Result<NodeId, String> {
 }
 
 fn number(text: &str, name: &str) -> Result<u64, String> {
-    text.parse()
-        .map_err(|_| format!("{name} \"{text}\" is not a number"))
+    text.parse().map_err(|_| format!("{name} \"{text}\" is not a number"))
 }
 
 /// The last colon parts address and port, since an IPv6 address has colons of its own.
@@ -114,10 +106,7 @@ fn address(text: &str) -> Result<(Option<NodeAddress>, Option<String>), String> 
     let invalid = || format!("\"{text}\" is not ip:port@bus-port");
     let mut fields = text.split(',');
     let endpoint = fields.next().ok_or_else(invalid)?;
-    let hostname = fields
-        .next()
-        .filter(|field| !field.is_empty() && !field.contains('='))
-        .map(str::to_owned);
+    let hostname = fields.next().filter(|field| !field.is_empty() && !field.contains('=')).map(str::to_owned);
     let (ip, ports) = endpoint.rsplit_once(':').ok_or_else(invalid)?;
     let number = |text: &str| text.parse::<u16>().map_err(|_| invalid());
     let (port, bus_port) = if let Some((port, bus)) = ports.split_once('@') {
@@ -127,10 +116,7 @@ fn address(text: &str) -> Result<(Option<NodeAddress>, Option<String>), String> 
         (number(ports)?, number(ports)?.saturating_add(10_000))
     };
     let bare = ip.trim_start_matches('[').trim_end_matches(']');
-    let address = bare
-        .parse::<IpAddr>()
-        .ok()
-        .map(|ip| NodeAddress { ip, port, bus_port });
+    let address = bare.parse::<IpAddr>().ok().map(|ip| NodeAddress { ip, port, bus_port });
     Ok((address, hostname))
 }
 
@@ -154,10 +140,7 @@ fn flags(text: &str) -> EntryFlags {
 /// `[77->-id]` on the node that gives the slot away, `[77-<-id]` on the one that takes it.
 fn open_slot(text: &str) -> Result<OpenSlot, String> {
     let invalid = || format!("\"{text}\" is not an open slot");
-    let inner = text
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'))
-        .ok_or_else(invalid)?;
+    let inner = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).ok_or_else(invalid)?;
     let (kind, slot, peer) = if let Some((slot, peer)) = inner.split_once("->-") {
         (OpenSlotKind::Migrating, slot, peer)
     } else if let Some((slot, peer)) = inner.split_once("-<-") {
@@ -166,19 +149,12 @@ fn open_slot(text: &str) -> Result<OpenSlot, String> {
         return Err(invalid());
     };
     let slot = SlotRange::parse(slot).map_err(|_| invalid())?.start();
-    Ok(OpenSlot {
-        kind,
-        slot,
-        peer: node_id(peer)?,
-    })
+    Ok(OpenSlot { kind, slot, peer: node_id(peer)? })
 }
 
 /// Reads `CLUSTER INFO`.
 pub fn cluster_info(text: &str) -> Result<ClusterInfo, ParseError> {
-    let missing = |field| ParseError::Field {
-        section: "CLUSTER INFO",
-        field,
-    };
+    let missing = |field| ParseError::Field { section: "CLUSTER INFO", field };
     let number = |field| {
         let value = value(text, field).and_then(|text| text.parse::<u64>().ok());
         value.ok_or_else(|| missing(field))
@@ -203,24 +179,18 @@ pub fn replication(text: &str) -> Result<Replication, ParseError> {
                 _ => LinkStatus::Down,
             },
         }),
-        _ => Err(ParseError::Field {
-            section: "INFO replication",
-            field: "role",
-        }),
+        _ => Err(ParseError::Field { section: "INFO replication", field: "role" }),
     }
 }
 
 /// The server's version out of `INFO server`. Valkey reports the Redis version it is compatible
 /// with under `redis_version` and its own under `valkey_version`; its own is what counts.
 pub fn version(text: &str) -> Option<String> {
-    value(text, "valkey_version")
-        .or_else(|| value(text, "redis_version"))
-        .map(str::to_owned)
+    value(text, "valkey_version").or_else(|| value(text, "redis_version")).map(str::to_owned)
 }
 
 fn value<'a>(text: &'a str, field: &str) -> Option<&'a str> {
-    text.lines()
-        .find_map(|line| line.trim_end().strip_prefix(field)?.strip_prefix(':'))
+    text.lines().find_map(|line| line.trim_end().strip_prefix(field)?.strip_prefix(':'))
 }
 
 #[cfg(test)]

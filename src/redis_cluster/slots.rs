@@ -30,25 +30,17 @@ impl SlotRange {
         if start <= end && end < SLOT_COUNT {
             Ok(Self { start, end })
         } else {
-            Err(InvalidSlots {
-                text: format!("{start}-{end}"),
-            })
+            Err(InvalidSlots { text: format!("{start}-{end}") })
         }
     }
 
     /// Reads `"93"` or `"0-5460"`, the form of `CLUSTER NODES`.
     pub fn parse(text: &str) -> Result<Self, InvalidSlots> {
-        let invalid = || InvalidSlots {
-            text: text.to_owned(),
-        };
+        let invalid = || InvalidSlots { text: text.to_owned() };
         let number = |part: &str| {
             // `u16::from_str` takes a leading plus, Redis never prints one.
             let digits = part.bytes().all(|byte| byte.is_ascii_digit());
-            if digits {
-                part.parse::<u16>().map_err(|_| invalid())
-            } else {
-                Err(invalid())
-            }
+            if digits { part.parse::<u16>().map_err(|_| invalid()) } else { Err(invalid()) }
         };
         let (start, end) = match text.split_once('-') {
             Some((start, end)) => (number(start)?, number(end)?),
@@ -97,10 +89,7 @@ impl SlotSet {
 
     /// All 16384 slots.
     pub fn full() -> Self {
-        Self::from(SlotRange {
-            start: 0,
-            end: SLOT_COUNT - 1,
-        })
+        Self::from(SlotRange { start: 0, end: SLOT_COUNT - 1 })
     }
 
     /// The part of shard `index` when all slots are split over `shards` as evenly as possible.
@@ -143,16 +132,10 @@ impl SlotSet {
         let mut kept = Vec::with_capacity(self.ranges.len() + 1);
         for held in &self.ranges {
             if held.start < range.start {
-                kept.push(SlotRange {
-                    start: held.start,
-                    end: held.end.min(range.start - 1),
-                });
+                kept.push(SlotRange { start: held.start, end: held.end.min(range.start - 1) });
             }
             if held.end > range.end {
-                kept.push(SlotRange {
-                    start: held.start.max(range.end + 1),
-                    end: held.end,
-                });
+                kept.push(SlotRange { start: held.start.max(range.end + 1), end: held.end });
             }
         }
         self.ranges = kept;

@@ -167,10 +167,7 @@ const RULES: [Rule; 14] = [
 /// The next step towards the wanted cluster, decided from what every node says.
 pub fn next(wanted: &Wanted, topology: &Topology) -> Next {
     let picture = Picture::new(wanted, topology);
-    RULES
-        .iter()
-        .find_map(|rule| rule(&picture))
-        .unwrap_or(Next::Settled)
+    RULES.iter().find_map(|rule| rule(&picture)).unwrap_or(Next::Settled)
 }
 
 impl Step {
@@ -190,32 +187,20 @@ impl Step {
     pub fn describe(&self) -> String {
         match self {
             Self::Heal(meetings) => {
-                format!(
-                    "correct addresses: {}",
-                    list(meetings, |m| format!("{} of {}", m.via.pod, m.to.pod))
-                )
+                format!("correct addresses: {}", list(meetings, |m| format!("{} of {}", m.via.pod, m.to.pod)))
             }
             Self::SetEpoch(epochs) => {
-                format!(
-                    "set first epochs: {}",
-                    list(epochs, |e| format!("{} {}", e.at.pod, e.epoch))
-                )
+                format!("set first epochs: {}", list(epochs, |e| format!("{} {}", e.at.pod, e.epoch)))
             }
             Self::Meet(meetings) => {
-                format!(
-                    "introduce {}",
-                    list(meetings, |m| format!("{} to {}", m.to.pod, m.via.pod))
-                )
+                format!("introduce {}", list(meetings, |m| format!("{} to {}", m.to.pod, m.via.pod)))
             }
             Self::AddSlots(shares) => {
-                format!(
-                    "assign slots: {}",
-                    list(shares, |s| format!("{} to {}", s.slots, s.at.pod))
-                )
+                format!("assign slots: {}", list(shares, |s| format!("{} to {}", s.slots, s.at.pod)))
             }
-            Self::Replicate(replicas) => list(replicas, |r| {
-                format!("let {} replicate {}", r.at.pod, r.primary.pod)
-            }),
+            Self::Replicate(replicas) => {
+                list(replicas, |r| format!("let {} replicate {}", r.at.pod, r.primary.pod))
+            }
             Self::Forget(forgets) => list(forgets, |f| format!("let {} forget dead node {}", f.at.pod, f.id)),
         }
     }
@@ -226,55 +211,23 @@ impl Step {
         match self {
             Self::Heal(meetings) | Self::Meet(meetings) => meetings
                 .iter()
-                .map(|m| Order {
-                    at: &m.via,
-                    command: meeting(m),
-                    witness: Some(&m.to),
-                })
+                .map(|m| Order { at: &m.via, command: meeting(m), witness: Some(&m.to) })
                 .collect(),
             Self::SetEpoch(epochs) => {
                 let command = |e: &SetEpoch| Command::ClusterSetConfigEpoch(e.epoch);
-                epochs
-                    .iter()
-                    .map(|e| Order {
-                        at: &e.at,
-                        command: command(e),
-                        witness: None,
-                    })
-                    .collect()
+                epochs.iter().map(|e| Order { at: &e.at, command: command(e), witness: None }).collect()
             }
             Self::AddSlots(shares) => {
                 let command = |s: &AddSlots| Command::ClusterAddSlotsRange(s.slots.clone());
-                shares
-                    .iter()
-                    .map(|s| Order {
-                        at: &s.at,
-                        command: command(s),
-                        witness: None,
-                    })
-                    .collect()
+                shares.iter().map(|s| Order { at: &s.at, command: command(s), witness: None }).collect()
             }
             Self::Replicate(replicas) => {
                 let command = |r: &Replicate| Command::ClusterReplicate(r.primary.id.clone());
-                replicas
-                    .iter()
-                    .map(|r| Order {
-                        at: &r.at,
-                        command: command(r),
-                        witness: None,
-                    })
-                    .collect()
+                replicas.iter().map(|r| Order { at: &r.at, command: command(r), witness: None }).collect()
             }
             Self::Forget(forgets) => {
                 let command = |f: &Forget| Command::ClusterForget(f.id.clone());
-                forgets
-                    .iter()
-                    .map(|f| Order {
-                        at: &f.at,
-                        command: command(f),
-                        witness: None,
-                    })
-                    .collect()
+                forgets.iter().map(|f| Order { at: &f.at, command: command(f), witness: None }).collect()
             }
         }
     }

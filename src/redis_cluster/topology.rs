@@ -138,10 +138,7 @@ pub struct NodeAddress {
 
 /// The flags of an entry that matter here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "they are the flags Redis prints, in any combination"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "they are the flags Redis prints, in any combination")]
 pub struct EntryFlags {
     /// The entry is about the asked node.
     pub myself: bool,

@@ -48,11 +48,7 @@ impl Cluster {
         };
         let servers = (0..shards).flat_map(|shard| (0..pods).map(move |pod| (shard, pod)));
         let servers = servers.map(|(shard, pod)| place(shard, pod)).collect();
-        let mut cluster = Self {
-            servers,
-            shards,
-            root,
-        };
+        let mut cluster = Self { servers, shards, root };
         cluster.servers.iter_mut().for_each(Server::start);
         cluster.await_answers().await;
         cluster
@@ -63,13 +59,8 @@ impl Cluster {
             let servers = self.servers.iter().filter(move |server| server.shard == shard);
             servers.map(|server| server.pod.clone()).collect()
         };
-        let shard = |shard| WantedShard {
-            name: format!("shard-{shard}"),
-            pods: pods(shard),
-        };
-        Wanted {
-            shards: (0..self.shards).map(shard).collect(),
-        }
+        let shard = |shard| WantedShard { name: format!("shard-{shard}"), pods: pods(shard) };
+        Wanted { shards: (0..self.shards).map(shard).collect() }
     }
 
     pub(super) fn targets(&self) -> Vec<Target> {
@@ -82,19 +73,12 @@ impl Cluster {
 
     #[expect(clippy::unused_self, reason = "reads as a property of the cluster")]
     pub(super) fn connections_with(&self, password: &str) -> Connections {
-        Connections::new(Credentials {
-            username: None,
-            password: Password::new(password),
-        })
+        Connections::new(Credentials { username: None, password: Password::new(password) })
     }
 
     pub(super) async fn ids(&self) -> Vec<Option<NodeId>> {
         let topology = observe::topology(&self.targets(), &self.connections()).await;
-        topology
-            .nodes
-            .iter()
-            .map(|node| node.view.node().map(|view| view.id.clone()))
-            .collect()
+        topology.nodes.iter().map(|node| node.view.node().map(|view| view.id.clone())).collect()
     }
 
     pub(super) fn stop(&mut self, index: usize) {
@@ -157,17 +141,9 @@ impl Cluster {
     pub(super) async fn write(&self, key: &str, value: &str) {
         for server in &self.servers {
             let mut connection = server.client().await;
-            let set = redis::cmd("SET")
-                .arg(key)
-                .arg(value)
-                .query_async::<()>(&mut connection)
-                .await;
+            let set = redis::cmd("SET").arg(key).arg(value).query_async::<()>(&mut connection).await;
             if set.is_ok() {
-                let wait = redis::cmd("WAIT")
-                    .arg(1)
-                    .arg(5000)
-                    .query_async::<i64>(&mut connection)
-                    .await;
+                let wait = redis::cmd("WAIT").arg(1).arg(5000).query_async::<i64>(&mut connection).await;
                 assert_eq!(wait.unwrap(), 1, "the replica has the key");
                 return;
             }
@@ -189,11 +165,7 @@ impl Cluster {
         let deadline = Instant::now() + Duration::from_secs(20);
         while Instant::now() < deadline {
             let topology = observe::topology(&self.targets(), &self.connections()).await;
-            if topology
-                .nodes
-                .iter()
-                .all(|node| matches!(node.view, View::Node(_)))
-            {
+            if topology.nodes.iter().all(|node| matches!(node.view, View::Node(_))) {
                 return;
             }
             pause(Duration::from_millis(20)).await;
@@ -231,29 +203,10 @@ impl Server {
         let process = Process::new(binary)
             .current_dir(&self.directory)
             .args(["--port", &port, "--bind", "127.0.0.1", "--cluster-enabled", "yes"])
-            .args([
-                "--cluster-node-timeout",
-                "5000",
-                "--cluster-announce-ip",
-                "127.0.0.1",
-            ])
+            .args(["--cluster-node-timeout", "5000", "--cluster-announce-ip", "127.0.0.1"])
             .args(["--cluster-announce-hostname", &format!("{}.redis.svc", self.pod)])
-            .args([
-                "--cluster-allow-replica-migration",
-                "no",
-                "--repl-diskless-sync-delay",
-                "0",
-            ])
-            .args([
-                "--appendonly",
-                "yes",
-                "--save",
-                "",
-                "--requirepass",
-                PASSWORD,
-                "--masterauth",
-                PASSWORD,
-            ])
+            .args(["--cluster-allow-replica-migration", "no", "--repl-diskless-sync-delay", "0"])
+            .args(["--appendonly", "yes", "--save", "", "--requirepass", PASSWORD, "--masterauth", PASSWORD])
             .stdin(Stdio::null())
             .stderr(log.try_clone().unwrap())
             .stdout(log)
@@ -270,11 +223,7 @@ impl Server {
 
     async fn client(&self) -> MultiplexedConnection {
         let url = format!("redis://:{PASSWORD}@127.0.0.1:{}", self.port);
-        redis::Client::open(url)
-            .unwrap()
-            .get_multiplexed_async_connection()
-            .await
-            .unwrap()
+        redis::Client::open(url).unwrap().get_multiplexed_async_connection().await.unwrap()
     }
 }
 

@@ -23,24 +23,15 @@ impl Model {
             view: if node.up {
                 View::Node(Box::new(self.view(node)))
             } else {
-                View::Unreachable {
-                    reason: "connection refused".to_owned(),
-                }
+                View::Unreachable { reason: "connection refused".to_owned() }
             },
         };
-        Topology {
-            nodes: wanted.pods().zip(&self.nodes).map(observe).collect(),
-        }
+        Topology { nodes: wanted.pods().zip(&self.nodes).map(observe).collect() }
     }
 
     fn view(&self, node: &Node) -> NodeView {
-        let mut entries = vec![entry(
-            &node.id,
-            Some(node.host),
-            node.primary.as_ref(),
-            node.epoch,
-            &node.slots,
-        )];
+        let mut entries =
+            vec![entry(&node.id, Some(node.host), node.primary.as_ref(), node.epoch, &node.slots)];
         entries[0].flags.myself = true;
         for (id, peer) in &node.peers {
             let mut known = entry(id, peer.host, peer.primary.as_ref(), peer.epoch, &peer.slots);
@@ -50,10 +41,7 @@ impl Model {
         for host in &node.greetings {
             let id = NodeId::parse(&format!("{:040x}", 0xffff_0000_u32 + u32::from(*host))).unwrap();
             let mut greeting = entry(&id, Some(*host), None, 0, &SlotSet::new());
-            greeting.flags = EntryFlags {
-                handshake: true,
-                ..EntryFlags::default()
-            };
+            greeting.flags = EntryFlags { handshake: true, ..EntryFlags::default() };
             entries.push(greeting);
         }
         let assigned = node.known_slots().count();

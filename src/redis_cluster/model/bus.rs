@@ -102,9 +102,7 @@ impl Model {
     fn share_peers(&mut self, from: usize, to: usize) {
         let told: Vec<(NodeId, Host)> = {
             let healthy = self.nodes[from].peers.iter().filter(|(_, peer)| !peer.failed);
-            healthy
-                .filter_map(|(id, peer)| Some((id.clone(), peer.host?)))
-                .collect()
+            healthy.filter_map(|(id, peer)| Some((id.clone(), peer.host?))).collect()
         };
         let node = &mut self.nodes[to];
         for (id, host) in told {
@@ -150,17 +148,9 @@ impl Model {
     fn may_take_over(&self, index: usize) -> bool {
         let node = &self.nodes[index];
         let failed = node.primary.as_ref().and_then(|id| node.peers.get(id));
-        let owners: Vec<_> = node
-            .peers
-            .iter()
-            .filter(|(_, peer)| !peer.slots.is_empty())
-            .collect();
+        let owners: Vec<_> = node.peers.iter().filter(|(_, peer)| !peer.slots.is_empty()).collect();
         let votes = owners.iter().filter(|(id, peer)| {
-            !peer.failed
-                && self
-                    .nodes
-                    .iter()
-                    .any(|n| n.up && n.id == **id && Some(n.host) == peer.host)
+            !peer.failed && self.nodes.iter().any(|n| n.up && n.id == **id && Some(n.host) == peer.host)
         });
         let majority = votes.count() > owners.len() / 2;
         node.up && majority && failed.is_some_and(|peer| peer.failed && !peer.slots.is_empty())
@@ -225,11 +215,7 @@ impl Node {
         }
         let leader = self.primary.clone().unwrap_or_else(|| self.id.clone());
         let led = |node: &Self| {
-            if leader == node.id {
-                node.slots.clone()
-            } else {
-                node.peer_slots(&leader)
-            }
+            if leader == node.id { node.slots.clone() } else { node.peer_slots(&leader) }
         };
         let before = led(self);
         if self.epoch < epoch {
@@ -258,9 +244,6 @@ impl Node {
     }
 
     fn peer_slots(&self, id: &NodeId) -> SlotSet {
-        self.peers
-            .get(id)
-            .map(|peer| peer.slots.clone())
-            .unwrap_or_default()
+        self.peers.get(id).map(|peer| peer.slots.clone()).unwrap_or_default()
     }
 }

@@ -48,10 +48,7 @@ fn act(model: &mut Model, action: Action) {
 /// Every slot has one owner, in every view; every shard has one primary and its replicas.
 fn assert_whole(model: &Model) {
     assert_disjoint(model);
-    let owned = model
-        .nodes
-        .iter()
-        .fold(SlotSet::new(), |sum, node| sum.union(&node.slots));
+    let owned = model.nodes.iter().fold(SlotSet::new(), |sum, node| sum.union(&node.slots));
     assert_eq!(owned, SlotSet::full());
     for node in &model.nodes {
         for other in model.nodes.iter().filter(|other| other.id != node.id) {
@@ -61,31 +58,20 @@ fn assert_whole(model: &Model) {
     for pods in model.nodes.chunks(model.pods_per_shard) {
         let primaries: Vec<_> = pods.iter().filter(|node| node.primary.is_none()).collect();
         assert_eq!(primaries.len(), 1);
-        assert!(
-            pods.iter()
-                .all(|node| node.primary.as_ref().is_none_or(|id| *id == primaries[0].id))
-        );
+        assert!(pods.iter().all(|node| node.primary.as_ref().is_none_or(|id| *id == primaries[0].id)));
     }
 }
 
 fn assert_disjoint(model: &Model) {
     let mut held = SlotSet::new();
     for node in &model.nodes {
-        assert!(
-            held.intersection(&node.slots).is_empty(),
-            "a slot is owned twice: {model:#?}"
-        );
+        assert!(held.intersection(&node.slots).is_empty(), "a slot is owned twice: {model:#?}");
         held = held.union(&node.slots);
     }
 }
 
 fn keys(model: &Model) -> BTreeSet<u16> {
-    model
-        .nodes
-        .iter()
-        .filter(|node| node.primary.is_none())
-        .flat_map(|node| node.keys.clone())
-        .collect()
+    model.nodes.iter().filter(|node| node.primary.is_none()).flat_map(|node| node.keys.clone()).collect()
 }
 
 /// Walks every sequence of actions up to `depth`, states met before left out. Every state is
@@ -156,27 +142,13 @@ fn a_running_cluster_survives_restarts_and_a_lost_disk_to_depth_four() {
         let whole = model.nodes.iter().all(|node| node.up) && model.ids_given == 6;
         // A primary, its replica, and a primary of another shard: the rest is symmetry.
         let nodes = 0..3;
-        let gossip = [
-            Action::GossipAll,
-            Action::Gossip(0),
-            Action::Gossip(3),
-            Action::FailOver,
-        ];
+        let gossip = [Action::GossipAll, Action::Gossip(0), Action::Gossip(3), Action::FailOver];
         let restarts = nodes.clone().map(Action::Restart).filter(|_| calm);
         // One disk is lost at a time, after its replica has every key.
-        let wipes = nodes
-            .clone()
-            .map(Action::Wipe)
-            .filter(|_| whole && model.hosts_given == 6);
+        let wipes = nodes.clone().map(Action::Wipe).filter(|_| whole && model.hosts_given == 6);
         let stops = nodes.map(Action::Stop).filter(|_| whole);
         let operate = [Action::Operate(1), Action::Operate(usize::MAX)];
-        operate
-            .into_iter()
-            .chain(gossip)
-            .chain(restarts)
-            .chain(wipes)
-            .chain(stops)
-            .collect()
+        operate.into_iter().chain(gossip).chain(restarts).chain(wipes).chain(stops).collect()
     };
     let states = explore(&start, 4, actions, |model| {
         let mut rested = model.clone();

@@ -41,10 +41,7 @@ const ONE: &str = "5a9e4b634f96ad1b9a88bf80ea499da33dd25dda";
 
 fn entry(text: &str, id_prefix: &str) -> NodeEntry {
     let entries = cluster_nodes(text).unwrap();
-    entries
-        .into_iter()
-        .find(|entry| entry.id.as_str().starts_with(id_prefix))
-        .unwrap()
+    entries.into_iter().find(|entry| entry.id.as_str().starts_with(id_prefix)).unwrap()
 }
 
 #[test]
@@ -56,10 +53,7 @@ fn every_field_of_a_line_is_read() {
     assert_eq!(entry.hostname.as_deref(), Some("pod-2.svc"));
     assert!(entry.flags.primary && !entry.flags.myself && !entry.flags.replica);
     assert_eq!(entry.primary_id, None);
-    assert_eq!(
-        (entry.ping_sent, entry.pong_received, entry.config_epoch),
-        (0, 1_795_475_950_040, 2)
-    );
+    assert_eq!((entry.ping_sent, entry.pong_received, entry.config_epoch), (0, 1_795_475_950_040, 2));
     assert!(entry.link_connected && entry.is_healthy());
     assert_eq!(entry.slots, SlotSet::parse("5461-16383").unwrap());
 }
@@ -75,10 +69,7 @@ fn a_replica_names_its_primary() {
 fn open_slots_are_read_from_both_ends() {
     let giving = entry(MIGRATING, "5a9e");
     assert_eq!(giving.slots, SlotSet::parse("0-5460").unwrap());
-    assert_eq!(
-        (giving.open_slots[0].kind, giving.open_slots[0].slot),
-        (OpenSlotKind::Migrating, 77)
-    );
+    assert_eq!((giving.open_slots[0].kind, giving.open_slots[0].slot), (OpenSlotKind::Migrating, 77));
     let taking = entry(IMPORTING, "7d46");
     assert_eq!(taking.open_slots[0].kind, OpenSlotKind::Importing);
     assert_eq!(taking.open_slots[0].peer.as_str(), ONE);
@@ -98,14 +89,7 @@ fn handshakes_and_the_unknown_own_address_are_recognised() {
 #[test]
 fn ipv6_addresses_keep_their_colons() {
     let address = entry(IPV6_NOADDR, "b313").address.unwrap();
-    assert_eq!(
-        address,
-        NodeAddress {
-            ip: "::1".parse().unwrap(),
-            port: 21013,
-            bus_port: 31013
-        }
-    );
+    assert_eq!(address, NodeAddress { ip: "::1".parse().unwrap(), port: 21013, bus_port: 31013 });
 }
 
 #[test]
@@ -157,13 +141,8 @@ fn malformed_lines_are_refused_with_line_and_field() {
         ("0-5", "[77->-5a9e]", "40 hexadecimal digits"),
         ("0-5", "[77]", "not an open slot"),
     ] {
-        let error = cluster_nodes(&good.replacen(from, to, 1))
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("line 1") && error.contains(expected),
-            "{from} -> {to}: {error}"
-        );
+        let error = cluster_nodes(&good.replacen(from, to, 1)).unwrap_err().to_string();
+        assert!(error.contains("line 1") && error.contains(expected), "{from} -> {to}: {error}");
     }
 }
 
@@ -171,21 +150,14 @@ fn malformed_lines_are_refused_with_line_and_field() {
 fn an_answer_without_one_self_is_refused() {
     assert_eq!(cluster_nodes("").unwrap_err(), ParseError::Myself { found: 0 });
     let twice = format!("{MIGRATING}{MIGRATING}");
-    assert_eq!(
-        cluster_nodes(&twice).unwrap_err(),
-        ParseError::Myself { found: 2 }
-    );
+    assert_eq!(cluster_nodes(&twice).unwrap_err(), ParseError::Myself { found: 2 });
 }
 
 #[test]
 fn cluster_info_is_read() {
     let text = "cluster_state:fail\r\ncluster_slots_assigned:16384\r\ncluster_slots_ok:16384\r\n\
                 cluster_known_nodes:3\r\ncluster_size:2\r\ncluster_current_epoch:2\r\ncluster_my_epoch:1\r\n";
-    let expected = ClusterInfo {
-        state_ok: false,
-        slots_assigned: 16384,
-        current_epoch: 2,
-    };
+    let expected = ClusterInfo { state_ok: false, slots_assigned: 16384, current_epoch: 2 };
     assert_eq!(cluster_info(text).unwrap(), expected);
     let error = cluster_info("cluster_state:ok\r\n").unwrap_err().to_string();
     assert_eq!(error, "CLUSTER INFO lacks a readable cluster_slots_assigned");
@@ -194,37 +166,18 @@ fn cluster_info_is_read() {
 #[test]
 fn replication_tells_role_and_link() {
     let replica = "# Replication\r\nrole:slave\r\nmaster_host:127.0.0.1\r\nmaster_link_status:down\r\nmaster_sync_in_progress:0\r\n";
-    assert_eq!(
-        replication("# Replication\r\nrole:master\r\n").unwrap(),
-        Replication::Primary
-    );
-    assert_eq!(
-        replication(replica).unwrap(),
-        Replication::Replica {
-            link: LinkStatus::Down
-        }
-    );
+    assert_eq!(replication("# Replication\r\nrole:master\r\n").unwrap(), Replication::Primary);
+    assert_eq!(replication(replica).unwrap(), Replication::Replica { link: LinkStatus::Down });
     let syncing = replica.replace("in_progress:0", "in_progress:1");
-    assert_eq!(
-        replication(&syncing).unwrap(),
-        Replication::Replica {
-            link: LinkStatus::Syncing
-        }
-    );
+    assert_eq!(replication(&syncing).unwrap(), Replication::Replica { link: LinkStatus::Syncing });
     let up = replica.replace("link_status:down", "link_status:up");
-    assert_eq!(
-        replication(&up).unwrap(),
-        Replication::Replica { link: LinkStatus::Up }
-    );
+    assert_eq!(replication(&up).unwrap(), Replication::Replica { link: LinkStatus::Up });
     assert!(replication("").is_err());
 }
 
 #[test]
 fn valkey_tells_its_own_version() {
     assert_eq!(version("redis_version:7.0.15\r\n").as_deref(), Some("7.0.15"));
-    assert_eq!(
-        version("redis_version:7.2.4\r\nvalkey_version:8.1.0\r\n").as_deref(),
-        Some("8.1.0")
-    );
+    assert_eq!(version("redis_version:7.2.4\r\nvalkey_version:8.1.0\r\n").as_deref(), Some("8.1.0"));
     assert_eq!(version(""), None);
 }

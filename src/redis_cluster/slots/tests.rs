@@ -17,25 +17,17 @@ fn ranges() -> impl Strategy<Value = Vec<SlotRange>> {
 }
 
 fn plain(ranges: &[SlotRange]) -> BTreeSet<u16> {
-    ranges
-        .iter()
-        .flat_map(|range| range.start()..=range.end())
-        .collect()
+    ranges.iter().flat_map(|range| range.start()..=range.end()).collect()
 }
 
 fn slots(set: &SlotSet) -> BTreeSet<u16> {
-    set.ranges()
-        .flat_map(|range| range.start()..=range.end())
-        .collect()
+    set.ranges().flat_map(|range| range.start()..=range.end()).collect()
 }
 
 fn assert_canonical(set: &SlotSet) {
     let ranges: Vec<_> = set.ranges().collect();
     for pair in ranges.windows(2) {
-        assert!(
-            pair[0].end() + 1 < pair[1].start(),
-            "{set} is not sorted, disjoint and merged"
-        );
+        assert!(pair[0].end() + 1 < pair[1].start(), "{set} is not sorted, disjoint and merged");
     }
 }
 
@@ -104,9 +96,7 @@ proptest! {
 
 #[test]
 fn text_that_is_no_range_is_refused_and_quoted() {
-    for text in [
-        "16384", "5-4", "0-16384", "-1", "1-", "-", "x", "+3", "70000", "1-2-3",
-    ] {
+    for text in ["16384", "5-4", "0-16384", "-1", "1-", "-", "x", "+3", "70000", "1-2-3"] {
         let error = SlotRange::parse(text).unwrap_err().to_string();
         assert!(error.contains(&format!("\"{text}\"")), "{error}");
     }

@@ -14,10 +14,8 @@ pub(super) fn contested(picture: &Picture<'_>) -> Option<Next> {
         let slots = node.view.own_slots();
         let doubled = held.intersection(&slots);
         if !doubled.is_empty() {
-            let rivals = picture
-                .live
-                .iter()
-                .filter(|rival| !rival.view.own_slots().intersection(&doubled).is_empty());
+            let rivals =
+                picture.live.iter().filter(|rival| !rival.view.own_slots().intersection(&doubled).is_empty());
             let pods = names(rivals.map(|rival| rival.pod));
             return Some(WaitReason::Contested.wait(format!(
                 "pods {pods} both claim slots {doubled}; the claim with the higher epoch wins once they hear of each other"
@@ -39,11 +37,7 @@ pub(super) fn begin(picture: &Picture<'_>) -> Option<Next> {
             "the cluster is created once every pod answers, since a missing one may hold slots: {silence}"
         )));
     }
-    let leaving: Vec<&str> = picture
-        .members()
-        .filter(|node| node.terminating)
-        .map(|node| node.pod)
-        .collect();
+    let leaving: Vec<&str> = picture.members().filter(|node| node.terminating).map(|node| node.pod).collect();
     if !leaving.is_empty() {
         let pods = names(leaving);
         return Some(WaitReason::PodsUnreachable.wait(format!("creation waits for the successor of {pods}")));
@@ -51,10 +45,7 @@ pub(super) fn begin(picture: &Picture<'_>) -> Option<Next> {
     if let Some(stray) = picture.of_kind(GroupKind::Stray).next() {
         return Some(super::waiting::stray(stray));
     }
-    if let Some(node) = picture
-        .members()
-        .find(|node| node.talks_to_strangers(&picture.live))
-    {
+    if let Some(node) = picture.members().find(|node| node.talks_to_strangers(&picture.live)) {
         return Some(WaitReason::Strangers.wait(format!(
             "pod {} is connected to a node that is no pod of this cluster; creating here would merge two clusters",
             node.pod
@@ -68,15 +59,8 @@ fn set_epochs(picture: &Picture<'_>) -> Option<Next> {
     let taken: BTreeSet<u64> = picture.live.iter().map(epoch).collect();
     let mut free = (1_u64..).filter(|epoch| !taken.contains(epoch));
     // A node in the middle of a handshake already refuses the command.
-    let fresh = picture
-        .members()
-        .filter(|node| epoch(node) == 0 && node.view.entries.len() == 1);
-    let epochs = fresh.filter_map(|node| {
-        Some(SetEpoch {
-            at: node.member(),
-            epoch: free.next()?,
-        })
-    });
+    let fresh = picture.members().filter(|node| epoch(node) == 0 && node.view.entries.len() == 1);
+    let epochs = fresh.filter_map(|node| Some(SetEpoch { at: node.member(), epoch: free.next()? }));
     let epochs: Vec<SetEpoch> = epochs.collect();
     (!epochs.is_empty()).then_some(Next::Do(Step::SetEpoch(epochs)))
 }
@@ -106,10 +90,7 @@ fn shares_to_assign(picture: &Picture<'_>, missing: &SlotSet) -> Result<Vec<AddS
     let mut shares = Vec::new();
     let mut open = SlotSet::new();
     for (index, shard) in picture.wanted.shards.iter().enumerate() {
-        let first = shard
-            .pods
-            .first()
-            .ok_or_else(|| format!("shard {} has no pods", shard.name))?;
+        let first = shard.pods.first().ok_or_else(|| format!("shard {} has no pods", shard.name))?;
         let primary = picture.members().find(|node| node.pod == first);
         let primary = primary.filter(|node| node.view.is_primary() && !node.terminating);
         let primary =
@@ -118,14 +99,9 @@ fn shares_to_assign(picture: &Picture<'_>, missing: &SlotSet) -> Result<Vec<AddS
         let own = primary.view.own_slots();
         if own.is_empty() {
             open = open.union(&share);
-            shares.push(AddSlots {
-                at: primary.member(),
-                slots: share,
-            });
+            shares.push(AddSlots { at: primary.member(), slots: share });
         } else if own != share {
-            return Err(format!(
-                "pod {first} owns slots {own}, not its share at creation, {share}"
-            ));
+            return Err(format!("pod {first} owns slots {own}, not its share at creation, {share}"));
         }
     }
     if open == *missing {

@@ -37,10 +37,7 @@ pub(super) fn heal(picture: &Picture<'_>) -> Option<Next> {
         if via.is_greeting(to) {
             greeting.push(to.pod);
         } else {
-            meetings.push(Meeting {
-                via: via.member(),
-                to: to.member(),
-            });
+            meetings.push(Meeting { via: via.member(), to: to.member() });
         }
     }
     meetings.truncate(MAX_MEETINGS);
@@ -48,9 +45,10 @@ pub(super) fn heal(picture: &Picture<'_>) -> Option<Next> {
         Some(Next::Do(Step::Heal(meetings)))
     } else if !greeting.is_empty() {
         let pods = names(greeting);
-        Some(WaitReason::Handshake.wait(format!(
-            "new addresses of {pods} are on their way to the other nodes"
-        )))
+        Some(
+            WaitReason::Handshake
+                .wait(format!("new addresses of {pods} are on their way to the other nodes")),
+        )
     } else {
         None
     }
@@ -58,10 +56,7 @@ pub(super) fn heal(picture: &Picture<'_>) -> Option<Next> {
 
 /// Refuses to join what carries data of two clusters.
 pub(super) fn one_cluster(picture: &Picture<'_>) -> Option<Next> {
-    let mut established = picture
-        .groups
-        .iter()
-        .filter(|group| group.kind == GroupKind::Established);
+    let mut established = picture.groups.iter().filter(|group| group.kind == GroupKind::Established);
     let (first, second) = (established.next()?, established.next()?);
     let pods =
         |group: &super::picture::Group| names(group.members.iter().map(|index| picture.live[*index].pod));
@@ -92,19 +87,12 @@ pub(super) fn meet(picture: &Picture<'_>) -> Option<Next> {
         if one.is_greeting(other) || other.is_greeting(one) {
             greeting.extend([one.pod, other.pod]);
         } else if blank_with_strangers(picture, one) || blank_with_strangers(picture, other) {
-            let pod = if blank_with_strangers(picture, one) {
-                one.pod
-            } else {
-                other.pod
-            };
+            let pod = if blank_with_strangers(picture, one) { one.pod } else { other.pod };
             return Some(WaitReason::Strangers.wait(format!(
                 "pod {pod} is connected to a node that is no pod of this cluster; joining it would merge two clusters"
             )));
         } else {
-            meetings.push(Meeting {
-                via: via.member(),
-                to: to.member(),
-            });
+            meetings.push(Meeting { via: via.member(), to: to.member() });
         }
     }
     meetings.truncate(MAX_MEETINGS);
@@ -119,9 +107,7 @@ pub(super) fn meet(picture: &Picture<'_>) -> Option<Next> {
 }
 
 fn blank_with_strangers(picture: &Picture<'_>, node: &Live<'_>) -> bool {
-    let is_blank = picture
-        .of_kind(GroupKind::Blank)
-        .any(|blank| blank.view.id == node.view.id);
+    let is_blank = picture.of_kind(GroupKind::Blank).any(|blank| blank.view.id == node.view.id);
     // While a wanted pod is silent, the unknown id may be that pod's.
     is_blank && picture.silent.is_empty() && node.talks_to_strangers(&picture.live)
 }
@@ -131,15 +117,8 @@ pub(super) fn forget(picture: &Picture<'_>) -> Option<Next> {
     if !picture.silent.is_empty() || picture.owned() != SlotSet::full() {
         return None;
     }
-    let entries = || {
-        picture
-            .live
-            .iter()
-            .flat_map(|node| node.view.known().map(move |entry| (node, entry)))
-    };
-    let needed: BTreeSet<&NodeId> = entries()
-        .filter_map(|(_, entry)| entry.primary_id.as_ref())
-        .collect();
+    let entries = || picture.live.iter().flat_map(|node| node.view.known().map(move |entry| (node, entry)));
+    let needed: BTreeSet<&NodeId> = entries().filter_map(|(_, entry)| entry.primary_id.as_ref()).collect();
     let unneeded = |id: &NodeId| {
         let mut views = entries().filter(|(_, entry)| entry.id == *id);
         let dead = views.all(|(_, entry)| {
@@ -148,19 +127,10 @@ pub(super) fn forget(picture: &Picture<'_>) -> Option<Next> {
         });
         dead && picture.by_id(id).is_none() && !needed.contains(id)
     };
-    let ids: BTreeSet<&NodeId> = entries()
-        .map(|(_, entry)| &entry.id)
-        .filter(|id| unneeded(id))
-        .collect();
-    let forget = |(node, id): (&Live<'_>, &NodeId)| Forget {
-        at: node.member(),
-        id: id.clone(),
-    };
+    let ids: BTreeSet<&NodeId> = entries().map(|(_, entry)| &entry.id).filter(|id| unneeded(id)).collect();
+    let forget = |(node, id): (&Live<'_>, &NodeId)| Forget { at: node.member(), id: id.clone() };
     let forgets = ids.iter().flat_map(|id| {
-        let holders = picture
-            .live
-            .iter()
-            .filter(move |node| node.view.entry(id).is_some());
+        let holders = picture.live.iter().filter(move |node| node.view.entry(id).is_some());
         holders.map(move |node| forget((node, id)))
     });
     let forgets: Vec<Forget> = forgets.collect();

@@ -62,20 +62,12 @@ impl<'a> Picture<'a> {
                 None => silent.push((pod, observed.map(|observed| &observed.view))),
             }
         }
-        let others = topology
-            .nodes
-            .iter()
-            .filter(|node| !named.contains(node.target.pod.as_str()));
+        let others = topology.nodes.iter().filter(|node| !named.contains(node.target.pod.as_str()));
         let mut others: Vec<_> = others.filter_map(|observed| Live::of(observed, None)).collect();
         others.sort_by_key(|node| node.pod);
         live.extend(others);
         let groups = groups(&live);
-        Self {
-            wanted,
-            live,
-            silent,
-            groups,
-        }
+        Self { wanted, live, silent, groups }
     }
 
     /// Live nodes the spec asks for.
@@ -93,16 +85,12 @@ impl<'a> Picture<'a> {
     }
 
     pub(super) fn is_established(&self) -> bool {
-        self.groups
-            .iter()
-            .any(|group| group.kind == GroupKind::Established)
+        self.groups.iter().any(|group| group.kind == GroupKind::Established)
     }
 
     /// The node of the shard that owns slots now: the most, if several do.
     pub(super) fn primary(&self, shard: usize) -> Option<&Live<'a>> {
-        let nodes = self
-            .members()
-            .filter(|node| node.shard == Some(shard) && node.view.is_primary());
+        let nodes = self.members().filter(|node| node.shard == Some(shard) && node.view.is_primary());
         let owners = nodes.filter(|node| !node.view.own_slots().is_empty());
         // `min_by_key` keeps the first of equals, so spec order breaks a tie.
         owners.min_by_key(|node| Reverse(node.view.own_slots().count()))
@@ -116,9 +104,7 @@ impl<'a> Picture<'a> {
 
     /// Slots that a live node claims for itself.
     pub(super) fn owned(&self) -> SlotSet {
-        self.live
-            .iter()
-            .fold(SlotSet::new(), |sum, node| sum.union(&node.view.own_slots()))
+        self.live.iter().fold(SlotSet::new(), |sum, node| sum.union(&node.view.own_slots()))
     }
 }
 
@@ -141,19 +127,11 @@ impl<'a> Live<'a> {
             Some(address) if address.port == port => address.bus_port,
             _ => port.saturating_add(BUS_PORT_OFFSET),
         };
-        NodeAddress {
-            ip: self.endpoint.ip(),
-            port,
-            bus_port,
-        }
+        NodeAddress { ip: self.endpoint.ip(), port, bus_port }
     }
 
     pub(super) fn member(&self) -> Member {
-        Member {
-            pod: self.pod.to_owned(),
-            id: self.view.id.clone(),
-            address: self.address(),
-        }
+        Member { pod: self.pod.to_owned(), id: self.view.id.clone(), address: self.address() }
     }
 
     pub(super) fn knows(&self, other: &Live<'_>) -> bool {
@@ -163,11 +141,7 @@ impl<'a> Live<'a> {
     /// Whether it is being introduced to the other right now.
     pub(super) fn is_greeting(&self, other: &Live<'_>) -> bool {
         let mut handshakes = self.view.entries.iter().filter(|entry| entry.flags.handshake);
-        handshakes.any(|entry| {
-            entry
-                .address
-                .is_some_and(|address| lives_at(address, other.endpoint))
-        })
+        handshakes.any(|entry| entry.address.is_some_and(|address| lives_at(address, other.endpoint)))
     }
 
     /// Whether it would look for the other where the other does not live.
@@ -184,10 +158,7 @@ impl<'a> Live<'a> {
 
     /// Whether it shares a cluster with a healthy node that is none of the given ones.
     pub(super) fn talks_to_strangers(&self, live: &[Live<'_>]) -> bool {
-        let mut connected = self
-            .view
-            .known()
-            .filter(|entry| entry.link_connected && entry.is_healthy());
+        let mut connected = self.view.known().filter(|entry| entry.link_connected && entry.is_healthy());
         connected.any(|entry| live.iter().all(|node| node.view.id != entry.id))
     }
 }
@@ -217,20 +188,14 @@ fn groups(live: &[Live<'_>]) -> Vec<Group> {
             }
         }
         members.sort_unstable();
-        groups.push(Group {
-            kind: kind(live, &members),
-            members,
-        });
+        groups.push(Group { kind: kind(live, &members), members });
     }
     groups
 }
 
 fn kind(live: &[Live<'_>], members: &[usize]) -> GroupKind {
     let nodes = || members.iter().map(|index| live[*index].view);
-    if nodes()
-        .flat_map(NodeView::known)
-        .any(|entry| !entry.slots.is_empty())
-    {
+    if nodes().flat_map(NodeView::known).any(|entry| !entry.slots.is_empty()) {
         GroupKind::Established
     } else if nodes().any(|view| view.keys > 0) {
         GroupKind::Stray

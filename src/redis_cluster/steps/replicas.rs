@@ -8,16 +8,10 @@ use super::{Next, Replicate, Step};
 /// Roles are read from the nodes, never from names: after a failover the first pod of a shard is
 /// as likely to be the replica.
 pub(super) fn replicate(picture: &Picture<'_>) -> Option<Next> {
-    let replicas = picture
-        .members()
-        .filter(|node| !node.terminating)
-        .filter_map(|node| {
-            let primary = picture.primary(node.shard?)?;
-            may_follow(node, primary).then(|| Replicate {
-                at: node.member(),
-                primary: primary.member(),
-            })
-        });
+    let replicas = picture.members().filter(|node| !node.terminating).filter_map(|node| {
+        let primary = picture.primary(node.shard?)?;
+        may_follow(node, primary).then(|| Replicate { at: node.member(), primary: primary.member() })
+    });
     let replicas: Vec<Replicate> = replicas.collect();
     (!replicas.is_empty()).then_some(Next::Do(Step::Replicate(replicas)))
 }
@@ -30,10 +24,8 @@ fn may_follow(node: &Live<'_>, primary: &Live<'_>) -> bool {
     // and until then its keys may be the only copy.
     let expendable = !node.view.is_primary() || node.view.keys == 0;
     // Redis refuses to follow a node it takes for a replica.
-    let recognised = node
-        .view
-        .entry(&primary.view.id)
-        .is_some_and(|entry| entry.flags.primary && entry.is_healthy());
+    let recognised =
+        node.view.entry(&primary.view.id).is_some_and(|entry| entry.flags.primary && entry.is_healthy());
     let mutual = primary.knows(node);
     !is_self && !follows_already && idle && expendable && recognised && mutual
 }

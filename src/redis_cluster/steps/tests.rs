@@ -35,11 +35,7 @@ fn settled() -> Topology {
 }
 
 fn view<'a>(topology: &'a mut Topology, pod: &str) -> &'a mut NodeView {
-    let node = topology
-        .nodes
-        .iter_mut()
-        .find(|node| node.target.pod == pod)
-        .unwrap();
+    let node = topology.nodes.iter_mut().find(|node| node.target.pod == pod).unwrap();
     match &mut node.view {
         View::Node(view) => view,
         other => panic!("{pod} has no view: {other:?}"),
@@ -67,26 +63,15 @@ fn everywhere(topology: &mut Topology, about: &str, change: impl Fn(&mut NodeEnt
 }
 
 fn silence(topology: &mut Topology, pod: &str, view: View) {
-    topology
-        .nodes
-        .iter_mut()
-        .find(|node| node.target.pod == pod)
-        .unwrap()
-        .view = view;
+    topology.nodes.iter_mut().find(|node| node.target.pod == pod).unwrap().view = view;
 }
 
 fn unreachable() -> View {
-    View::Unreachable {
-        reason: "connection refused".to_owned(),
-    }
+    View::Unreachable { reason: "connection refused".to_owned() }
 }
 
 fn pods(topology: &Topology) -> Vec<String> {
-    topology
-        .nodes
-        .iter()
-        .map(|node| node.target.pod.clone())
-        .collect()
+    topology.nodes.iter().map(|node| node.target.pod.clone()).collect()
 }
 
 fn step(topology: &Topology) -> Step {
@@ -102,11 +87,7 @@ fn assert_waits(topology: &Topology, reason: WaitReason, words: &[&str]) {
         Next::Wait(waiting) => {
             assert_eq!(waiting.reason, reason, "{}", waiting.message);
             for word in words {
-                assert!(
-                    waiting.message.contains(word),
-                    "\"{word}\" is not in: {}",
-                    waiting.message
-                );
+                assert!(waiting.message.contains(word), "\"{word}\" is not in: {}", waiting.message);
             }
         }
         other => panic!("expected to wait, got {other:?}"),
@@ -139,11 +120,7 @@ fn every_step_says_what_it_does_and_to_whom() {
         step.describe(),
         "assign slots: 0-5460 to shard-0-0, 5461-10921 to shard-1-0, 10922-16383 to shard-2-0"
     );
-    let commands: Vec<_> = step
-        .orders()
-        .iter()
-        .map(|order| order.command.words().join(" "))
-        .collect();
+    let commands: Vec<_> = step.orders().iter().map(|order| order.command.words().join(" ")).collect();
     assert_eq!(commands[0], "CLUSTER ADDSLOTSRANGE 0 5460");
 }
 

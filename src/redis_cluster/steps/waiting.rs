@@ -91,10 +91,7 @@ impl WaitReason {
     }
 
     pub(super) fn wait(self, message: String) -> Next {
-        Next::Wait(Waiting {
-            reason: self,
-            message,
-        })
+        Next::Wait(Waiting { reason: self, message })
     }
 }
 
@@ -116,15 +113,8 @@ pub(super) fn silence(picture: &Picture<'_>) -> String {
 
 /// The graver of the two: a refusal does not pass by itself.
 pub(super) fn silence_reason(picture: &Picture<'_>) -> WaitReason {
-    let refused = picture
-        .silent
-        .iter()
-        .any(|(_, view)| matches!(view, Some(View::Refused { .. })));
-    if refused {
-        WaitReason::Refused
-    } else {
-        WaitReason::PodsUnreachable
-    }
+    let refused = picture.silent.iter().any(|(_, view)| matches!(view, Some(View::Refused { .. })));
+    if refused { WaitReason::Refused } else { WaitReason::PodsUnreachable }
 }
 
 pub(super) fn silent_pods(picture: &Picture<'_>) -> Option<Next> {
@@ -132,10 +122,7 @@ pub(super) fn silent_pods(picture: &Picture<'_>) -> Option<Next> {
 }
 
 pub(super) fn stray_data(picture: &Picture<'_>) -> Option<Next> {
-    picture
-        .of_kind(GroupKind::Stray)
-        .find(|node| node.shard.is_some())
-        .map(stray)
+    picture.of_kind(GroupKind::Stray).find(|node| node.shard.is_some()).map(stray)
 }
 
 pub(super) fn stray(node: &Live<'_>) -> Next {
@@ -173,12 +160,7 @@ fn owner_gone(picture: &Picture<'_>, unowned: &SlotSet) -> Next {
     let entries = || picture.live.iter().flat_map(|node| node.view.known());
     let claims = entries().filter(|entry| !entry.slots.intersection(unowned).is_empty());
     let owners: BTreeSet<&NodeId> = claims.map(|entry| &entry.id).collect();
-    let heir = |owner: &NodeId| {
-        picture
-            .live
-            .iter()
-            .find(|node| node.view.primary_id() == Some(owner))
-    };
+    let heir = |owner: &NodeId| picture.live.iter().find(|node| node.view.primary_id() == Some(owner));
     let replaced = |owner: &NodeId| entries().any(|entry| entry.id == *owner && entry.flags.no_address);
     for owner in &owners {
         match heir(owner) {
@@ -201,9 +183,8 @@ fn owner_gone(picture: &Picture<'_>, unowned: &SlotSet) -> Next {
         }
     }
     let heirs = names(owners.into_iter().filter_map(heir).map(|node| node.pod));
-    WaitReason::Failover.wait(format!(
-        "slots {unowned} have lost their primary; {heirs} is about to take over"
-    ))
+    WaitReason::Failover
+        .wait(format!("slots {unowned} have lost their primary; {heirs} is about to take over"))
 }
 
 /// Every view shows every live node as that node shows itself, and every node serves.
@@ -252,10 +233,7 @@ pub(super) fn links(picture: &Picture<'_>) -> Option<Next> {
             return Some(WaitReason::ReplicaBehind.wait(format!("pod {} {state}", node.pod)));
         }
     }
-    let open = picture
-        .live
-        .iter()
-        .find_map(|node| Some((node, node.view.myself()?.open_slots.first()?)));
+    let open = picture.live.iter().find_map(|node| Some((node, node.view.myself()?.open_slots.first()?)));
     let (node, open) = open?;
     let (verb, word) = match open.kind {
         OpenSlotKind::Migrating => ("migrating", "to"),

@@ -50,19 +50,12 @@ impl Topology {
         let owned = views.fold(SlotSet::new(), |sum, view| sum.union(&view.own_slots()));
         Summary {
             slots_assigned: owned.count(),
-            shards: wanted
-                .shards
-                .iter()
-                .map(|shard| self.shard_summary(shard))
-                .collect(),
+            shards: wanted.shards.iter().map(|shard| self.shard_summary(shard)).collect(),
         }
     }
 
     fn shard_summary(&self, shard: &WantedShard) -> ShardSummary {
-        let mut summary = ShardSummary {
-            name: shard.name.clone(),
-            ..ShardSummary::default()
-        };
+        let mut summary = ShardSummary { name: shard.name.clone(), ..ShardSummary::default() };
         let mut slots = SlotSet::new();
         for pod in &shard.pods {
             match self.pod(pod) {
@@ -84,27 +77,20 @@ impl ShardSummary {
         let view = match &observed.view {
             View::Node(view) => view,
             View::Loading => {
-                return self
-                    .problems
-                    .push(format!("pod {pod} is loading its data from disk"));
+                return self.problems.push(format!("pod {pod} is loading its data from disk"));
             }
             View::Unreachable { reason } | View::Refused { reason } => {
                 return self.problems.push(format!("pod {pod}: {reason}"));
             }
         };
         if !view.cluster.state_ok {
-            self.problems
-                .push(format!("pod {pod} reports cluster_state:fail"));
+            self.problems.push(format!("pod {pod} reports cluster_state:fail"));
         }
         match view.replication {
             Replication::Replica { link: LinkStatus::Up } => self.replicas.push(pod.clone()),
             Replication::Replica { link } => {
                 self.replicas.push(pod.clone());
-                let copying = if link == LinkStatus::Syncing {
-                    "is still copying"
-                } else {
-                    "has no link to"
-                };
+                let copying = if link == LinkStatus::Syncing { "is still copying" } else { "has no link to" };
                 self.problems.push(format!("pod {pod} {copying} its primary"));
             }
             Replication::Primary => self.add_primary(pod, view, slots),
@@ -114,13 +100,11 @@ impl ShardSummary {
     fn add_primary(&mut self, pod: &str, view: &super::NodeView, slots: &mut SlotSet) {
         let own = view.own_slots();
         if own.is_empty() {
-            self.problems
-                .push(format!("pod {pod} owns no slots and follows no primary"));
+            self.problems.push(format!("pod {pod} owns no slots and follows no primary"));
             return;
         }
         if let Some(first) = &self.primary {
-            self.problems
-                .push(format!("pods {first} and {pod} are both primaries"));
+            self.problems.push(format!("pods {first} and {pod} are both primaries"));
         } else {
             self.primary = Some(pod.to_owned());
             self.keys = view.keys;

@@ -6,13 +6,8 @@ use super::*;
 
 #[test]
 fn fresh_nodes_get_distinct_epochs() {
-    let Step::SetEpoch(epochs) = step(&fresh()) else {
-        panic!()
-    };
-    let epochs: Vec<_> = epochs
-        .iter()
-        .map(|set| (set.at.pod.as_str(), set.epoch))
-        .collect();
+    let Step::SetEpoch(epochs) = step(&fresh()) else { panic!() };
+    let epochs: Vec<_> = epochs.iter().map(|set| (set.at.pod.as_str(), set.epoch)).collect();
     assert_eq!(epochs[0], ("shard-0-0", 1));
     assert_eq!(epochs[5], ("shard-2-1", 6));
 }
@@ -21,9 +16,7 @@ fn fresh_nodes_get_distinct_epochs() {
 fn epochs_already_given_are_not_given_again() {
     let mut topology = fresh();
     entry(&mut topology, "shard-1-0", "shard-1-0").config_epoch = 2;
-    let Step::SetEpoch(epochs) = step(&topology) else {
-        panic!()
-    };
+    let Step::SetEpoch(epochs) = step(&topology) else { panic!() };
     let numbers: Vec<_> = epochs.iter().map(|set| set.epoch).collect();
     assert_eq!(numbers, [1, 3, 4, 5, 6]);
     assert!(epochs.iter().all(|set| set.at.pod != "shard-1-0"));
@@ -35,13 +28,7 @@ fn creation_waits_for_every_pod_and_names_the_missing_one() {
         for (view, reason, words) in [
             (unreachable(), WaitReason::PodsUnreachable, "connection refused"),
             (View::Loading, WaitReason::PodsUnreachable, "loading its data"),
-            (
-                View::Refused {
-                    reason: "WRONGPASS".to_owned(),
-                },
-                WaitReason::Refused,
-                "WRONGPASS",
-            ),
+            (View::Refused { reason: "WRONGPASS".to_owned() }, WaitReason::Refused, "WRONGPASS"),
         ] {
             let mut topology = topology.clone();
             silence(&mut topology, "shard-2-1", view);
@@ -54,11 +41,7 @@ fn creation_waits_for_every_pod_and_names_the_missing_one() {
 fn a_pod_nobody_could_ask_counts_as_missing() {
     let mut topology = met();
     topology.nodes.retain(|node| node.target.pod != "shard-1-1");
-    assert_waits(
-        &topology,
-        WaitReason::PodsUnreachable,
-        &["shard-1-1", "no address"],
-    );
+    assert_waits(&topology, WaitReason::PodsUnreachable, &["shard-1-1", "no address"]);
 }
 
 #[test]
@@ -72,11 +55,7 @@ fn creation_waits_for_the_successor_of_a_leaving_pod() {
 fn keys_without_slots_stop_creation() {
     let mut topology = fresh();
     view(&mut topology, "shard-1-0").keys = 12;
-    assert_waits(
-        &topology,
-        WaitReason::StrayData,
-        &["shard-1-0", "12 keys", "delete its volume"],
-    );
+    assert_waits(&topology, WaitReason::StrayData, &["shard-1-0", "12 keys", "delete its volume"]);
 }
 
 #[test]
@@ -85,11 +64,7 @@ fn a_node_connected_to_a_stranger_stops_creation() {
     let mut stranger = entry(&mut topology, "shard-0-0", "shard-0-1").clone();
     stranger.id = someone('e');
     view(&mut topology, "shard-2-0").entries.push(stranger);
-    assert_waits(
-        &topology,
-        WaitReason::Strangers,
-        &["shard-2-0", "merge two clusters"],
-    );
+    assert_waits(&topology, WaitReason::Strangers, &["shard-2-0", "merge two clusters"]);
 }
 
 #[test]
@@ -105,12 +80,8 @@ fn the_dead_entry_of_a_pod_wiped_during_creation_does_not_stop_it() {
 
 #[test]
 fn first_pods_get_even_shares_once_all_know_each_other() {
-    let Step::AddSlots(shares) = step(&met()) else {
-        panic!()
-    };
-    let whole = shares
-        .iter()
-        .fold(SlotSet::new(), |sum, share| sum.union(&share.slots));
+    let Step::AddSlots(shares) = step(&met()) else { panic!() };
+    let whole = shares.iter().fold(SlotSet::new(), |sum, share| sum.union(&share.slots));
     assert_eq!(whole, SlotSet::full());
     let pods: Vec<_> = shares.iter().map(|share| share.at.pod.as_str()).collect();
     assert_eq!(pods, ["shard-0-0", "shard-1-0", "shard-2-0"]);
@@ -122,9 +93,7 @@ fn a_creation_cut_short_continues_with_the_missing_shares() {
     everywhere(&mut topology, "shard-1-0", |entry| {
         entry.slots = SlotSet::even_share(1, 3);
     });
-    let Step::AddSlots(shares) = step(&topology) else {
-        panic!()
-    };
+    let Step::AddSlots(shares) = step(&topology) else { panic!() };
     let pods: Vec<_> = shares.iter().map(|share| share.at.pod.as_str()).collect();
     assert_eq!(pods, ["shard-0-0", "shard-2-0"]);
 }
@@ -133,11 +102,7 @@ fn a_creation_cut_short_continues_with_the_missing_shares() {
 fn slots_lost_by_a_cluster_with_keys_are_not_assigned_again() {
     let mut topology = settled();
     everywhere(&mut topology, "shard-1-0", |entry| entry.slots = SlotSet::new());
-    assert_waits(
-        &topology,
-        WaitReason::SlotsMissing,
-        &["5461-10921", "shard-0-0", "keys"],
-    );
+    assert_waits(&topology, WaitReason::SlotsMissing, &["5461-10921", "shard-0-0", "keys"]);
 }
 
 #[test]
@@ -160,11 +125,7 @@ fn a_partial_cluster_of_another_layout_is_left_alone() {
     everywhere(&mut topology, "shard-1-0", |entry| {
         entry.slots = SlotSet::parse("5461-9000").unwrap();
     });
-    assert_waits(
-        &topology,
-        WaitReason::SlotsMissing,
-        &["shard-1-0 owns slots 5461-9000"],
-    );
+    assert_waits(&topology, WaitReason::SlotsMissing, &["shard-1-0 owns slots 5461-9000"]);
 }
 
 #[test]
@@ -185,11 +146,7 @@ fn slots_recorded_for_a_dead_id_are_not_given_to_another() {
 fn two_claims_to_one_slot_are_left_to_the_epochs() {
     let mut topology = settled();
     entry(&mut topology, "shard-1-0", "shard-1-0").slots = SlotSet::parse("5460-10921").unwrap();
-    assert_waits(
-        &topology,
-        WaitReason::Contested,
-        &["shard-0-0, shard-1-0", "slots 5460"],
-    );
+    assert_waits(&topology, WaitReason::Contested, &["shard-0-0, shard-1-0", "slots 5460"]);
 }
 
 proptest! {

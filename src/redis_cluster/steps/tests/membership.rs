@@ -4,11 +4,7 @@ use super::*;
 use crate::redis_cluster::topology::{EntryFlags, NodeAddress};
 
 fn elsewhere() -> NodeAddress {
-    NodeAddress {
-        ip: "10.9.9.9".parse().unwrap(),
-        port: 6379,
-        bus_port: 16379,
-    }
+    NodeAddress { ip: "10.9.9.9".parse().unwrap(), port: 6379, bus_port: 16379 }
 }
 
 /// An id that every node holds for dead: failed, without slots.
@@ -17,11 +13,7 @@ fn with_dead_entry(mut topology: Topology) -> Topology {
         let mut dead = entry(&mut topology, &pod, "shard-0-1").clone();
         dead.id = someone('e');
         dead.primary_id = None;
-        dead.flags = EntryFlags {
-            primary: true,
-            failed: true,
-            ..EntryFlags::default()
-        };
+        dead.flags = EntryFlags { primary: true, failed: true, ..EntryFlags::default() };
         view(&mut topology, &pod).entries.push(dead);
     }
     topology
@@ -33,13 +25,8 @@ fn dead_entry<'a>(topology: &'a mut Topology, pod: &str) -> &'a mut NodeEntry {
 }
 
 fn meetings(topology: &Topology) -> Vec<(String, String)> {
-    let (Step::Heal(meetings) | Step::Meet(meetings)) = step(topology) else {
-        panic!()
-    };
-    meetings
-        .iter()
-        .map(|meeting| (meeting.via.pod.clone(), meeting.to.pod.clone()))
-        .collect()
+    let (Step::Heal(meetings) | Step::Meet(meetings)) = step(topology) else { panic!() };
+    meetings.iter().map(|meeting| (meeting.via.pod.clone(), meeting.to.pod.clone())).collect()
 }
 
 #[test]
@@ -47,11 +34,7 @@ fn two_pods_with_one_id_are_copies_of_one_volume() {
     let mut topology = fresh();
     let id = id(&topology, "shard-0-0");
     view(&mut topology, "shard-2-0").id = id;
-    assert_waits(
-        &topology,
-        WaitReason::SameIdentity,
-        &["shard-0-0, shard-2-0", "volumes"],
-    );
+    assert_waits(&topology, WaitReason::SameIdentity, &["shard-0-0, shard-2-0", "volumes"]);
 }
 
 #[test]
@@ -59,10 +42,7 @@ fn a_known_id_under_an_old_address_is_met_again_by_whoever_has_the_old_address()
     let mut topology = settled();
     entry(&mut topology, "shard-2-0", "shard-0-0").address = Some(elsewhere());
     assert!(matches!(step(&topology), Step::Heal(_)));
-    assert_eq!(
-        meetings(&topology),
-        [("shard-2-0".to_owned(), "shard-0-0".to_owned())]
-    );
+    assert_eq!(meetings(&topology), [("shard-2-0".to_owned(), "shard-0-0".to_owned())]);
 }
 
 #[test]
@@ -71,10 +51,7 @@ fn a_known_id_without_address_is_met_again() {
     let entry = entry(&mut topology, "shard-0-0", "shard-1-1");
     entry.address = None;
     entry.flags.no_address = true;
-    assert_eq!(
-        meetings(&topology),
-        [("shard-0-0".to_owned(), "shard-1-1".to_owned())]
-    );
+    assert_eq!(meetings(&topology), [("shard-0-0".to_owned(), "shard-1-1".to_owned())]);
 }
 
 #[test]
@@ -100,10 +77,7 @@ fn a_heal_under_way_is_not_repeated() {
     let mut greeting = entry(&mut topology, "shard-2-0", "shard-0-0").clone();
     entry(&mut topology, "shard-2-0", "shard-0-0").address = None;
     greeting.id = someone('d');
-    greeting.flags = EntryFlags {
-        handshake: true,
-        ..EntryFlags::default()
-    };
+    greeting.flags = EntryFlags { handshake: true, ..EntryFlags::default() };
     view(&mut topology, "shard-2-0").entries.push(greeting);
     assert_waits(&topology, WaitReason::Handshake, &["shard-0-0"]);
 }
@@ -140,9 +114,7 @@ fn introductions_start_with_the_first_node() {
 fn one_step_makes_a_bounded_number_of_introductions() {
     let mut model = Model::fresh(20, 3);
     model.operate(usize::MAX);
-    let Next::Do(Step::Meet(meetings)) = next(&model.wanted(), &model.topology()) else {
-        panic!()
-    };
+    let Next::Do(Step::Meet(meetings)) = next(&model.wanted(), &model.topology()) else { panic!() };
     assert_eq!(meetings.len(), MAX_MEETINGS);
 }
 
@@ -152,24 +124,15 @@ fn a_pod_with_an_empty_volume_is_introduced_to_the_cluster() {
     model.wipe(3);
     let meetings = meetings(&model.topology());
     assert_eq!(meetings.len(), 5);
-    assert!(
-        meetings
-            .iter()
-            .all(|(via, to)| via != "shard-1-1" && to == "shard-1-1")
-    );
+    assert!(meetings.iter().all(|(via, to)| via != "shard-1-1" && to == "shard-1-1"));
 }
 
 #[test]
 fn one_sided_acquaintance_is_repaired_by_the_side_that_forgot() {
     let mut topology = settled();
     let forgotten = id(&topology, "shard-2-1");
-    view(&mut topology, "shard-0-0")
-        .entries
-        .retain(|entry| entry.id != forgotten);
-    assert_eq!(
-        meetings(&topology),
-        [("shard-0-0".to_owned(), "shard-2-1".to_owned())]
-    );
+    view(&mut topology, "shard-0-0").entries.retain(|entry| entry.id != forgotten);
+    assert_eq!(meetings(&topology), [("shard-0-0".to_owned(), "shard-2-1".to_owned())]);
 }
 
 #[test]
@@ -186,11 +149,7 @@ fn two_clusters_with_slots_are_never_joined() {
             entry.id = renamed(&entry.id);
         }
     }
-    assert_waits(
-        &topology,
-        WaitReason::Strangers,
-        &["shard-0-0", "shard-2-0, shard-2-1", "mix their data"],
-    );
+    assert_waits(&topology, WaitReason::Strangers, &["shard-0-0", "shard-2-0, shard-2-1", "mix their data"]);
 }
 
 #[test]
@@ -202,18 +161,12 @@ fn an_empty_node_of_another_cluster_is_not_joined() {
     stranger.id = someone('e');
     stranger.slots = SlotSet::new();
     view(&mut topology, "shard-1-1").entries.push(stranger);
-    assert_waits(
-        &topology,
-        WaitReason::Strangers,
-        &["shard-1-1", "merge two clusters"],
-    );
+    assert_waits(&topology, WaitReason::Strangers, &["shard-1-1", "merge two clusters"]);
 }
 
 #[test]
 fn a_dead_id_that_nobody_needs_is_forgotten_everywhere() {
-    let Step::Forget(forgets) = step(&with_dead_entry(settled())) else {
-        panic!()
-    };
+    let Step::Forget(forgets) = step(&with_dead_entry(settled())) else { panic!() };
     assert_eq!(forgets.len(), 6);
     assert!(forgets.iter().all(|forget| forget.id == someone('e')));
 }
@@ -229,11 +182,7 @@ fn an_id_is_kept_while_it_may_still_matter() {
             dead_entry(topology, "shard-1-0").flags.failed = false;
         }),
         ("it is only suspected", |topology| {
-            let flags = EntryFlags {
-                primary: true,
-                suspected: true,
-                ..EntryFlags::default()
-            };
+            let flags = EntryFlags { primary: true, suspected: true, ..EntryFlags::default() };
             dead_entry(topology, "shard-1-0").flags = flags;
         }),
         ("one view gives it slots", |topology| {
@@ -246,10 +195,7 @@ fn an_id_is_kept_while_it_may_still_matter() {
     for (case, change) in cases {
         let mut topology = with_dead_entry(settled());
         change(&mut topology);
-        assert!(
-            !matches!(next(&wanted(), &topology), Next::Do(Step::Forget(_))),
-            "{case}"
-        );
+        assert!(!matches!(next(&wanted(), &topology), Next::Do(Step::Forget(_))), "{case}");
     }
 }
 

@@ -4,13 +4,8 @@ use super::*;
 use crate::redis_cluster::topology::{LinkStatus, OpenSlot, OpenSlotKind, Replication};
 
 fn replicas(topology: &Topology) -> Vec<(String, String)> {
-    let Step::Replicate(replicas) = step(topology) else {
-        panic!("{:?}", step(topology))
-    };
-    replicas
-        .iter()
-        .map(|replica| (replica.at.pod.clone(), replica.primary.pod.clone()))
-        .collect()
+    let Step::Replicate(replicas) = step(topology) else { panic!("{:?}", step(topology)) };
+    replicas.iter().map(|replica| (replica.at.pod.clone(), replica.primary.pod.clone())).collect()
 }
 
 fn make_idle_primary(topology: &mut Topology, pod: &str) {
@@ -26,10 +21,7 @@ fn make_idle_primary(topology: &mut Topology, pod: &str) {
 fn an_empty_member_follows_its_shards_primary() {
     let mut topology = settled();
     make_idle_primary(&mut topology, "shard-1-1");
-    assert_eq!(
-        replicas(&topology),
-        [("shard-1-1".to_owned(), "shard-1-0".to_owned())]
-    );
+    assert_eq!(replicas(&topology), [("shard-1-1".to_owned(), "shard-1-0".to_owned())]);
 }
 
 #[test]
@@ -60,10 +52,7 @@ fn a_replica_of_another_shard_comes_home() {
     everywhere(&mut topology, "shard-1-1", |entry| {
         entry.primary_id = Some(stranger.clone());
     });
-    assert_eq!(
-        replicas(&topology),
-        [("shard-1-1".to_owned(), "shard-1-0".to_owned())]
-    );
+    assert_eq!(replicas(&topology), [("shard-1-1".to_owned(), "shard-1-0".to_owned())]);
 }
 
 #[test]
@@ -86,10 +75,7 @@ fn nobody_is_sent_to_a_primary_it_holds_for_failed_or_for_a_replica() {
         let mut topology = settled();
         make_idle_primary(&mut topology, "shard-1-1");
         change(entry(&mut topology, "shard-1-1", "shard-1-0"));
-        assert!(!matches!(
-            next(&wanted(), &topology),
-            Next::Do(Step::Replicate(_))
-        ));
+        assert!(!matches!(next(&wanted(), &topology), Next::Do(Step::Replicate(_))));
     }
 }
 
@@ -106,13 +92,7 @@ fn a_silent_pod_of_a_running_cluster_is_named() {
     let mut topology = settled();
     silence(&mut topology, "shard-2-1", View::Loading);
     assert_waits(&topology, WaitReason::PodsUnreachable, &["shard-2-1", "loading"]);
-    silence(
-        &mut topology,
-        "shard-2-1",
-        View::Refused {
-            reason: "NOAUTH".to_owned(),
-        },
-    );
+    silence(&mut topology, "shard-2-1", View::Refused { reason: "NOAUTH".to_owned() });
     assert_waits(&topology, WaitReason::Refused, &["shard-2-1", "NOAUTH"]);
 }
 
@@ -139,11 +119,7 @@ fn a_replaced_primary_without_replica_is_waited_for() {
     let waiting = waiting(replaced_primary(1));
     assert_eq!(waiting.reason, WaitReason::OwnerGone);
     assert!(waiting.reason.needs_human());
-    assert!(
-        waiting.message.contains("slots 0-5460 belong to node"),
-        "{}",
-        waiting.message
-    );
+    assert!(waiting.message.contains("slots 0-5460 belong to node"), "{}", waiting.message);
     assert!(waiting.message.contains("its volume"), "{}", waiting.message);
 }
 
@@ -152,11 +128,7 @@ fn a_replaced_primary_with_a_replica_is_a_failover_under_way() {
     let waiting = waiting(replaced_primary(2));
     assert_eq!(waiting.reason, WaitReason::Failover);
     assert!(!waiting.reason.needs_human());
-    assert!(
-        waiting.message.contains("shard-0-1 is about to take over"),
-        "{}",
-        waiting.message
-    );
+    assert!(waiting.message.contains("shard-0-1 is about to take over"), "{}", waiting.message);
 }
 
 #[test]
@@ -164,21 +136,13 @@ fn a_replaced_primary_whose_address_was_taken_needs_a_person() {
     let (wanted, mut topology) = replaced_primary(2);
     let dead = view(&mut topology, "shard-0-1").primary_id().unwrap().clone();
     for pod in pods(&topology) {
-        for entry in view(&mut topology, &pod)
-            .entries
-            .iter_mut()
-            .filter(|entry| entry.id == dead)
-        {
+        for entry in view(&mut topology, &pod).entries.iter_mut().filter(|entry| entry.id == dead) {
             (entry.flags.failed, entry.flags.no_address, entry.address) = (false, true, None);
         }
     }
     let waiting = waiting((wanted, topology));
     assert_eq!(waiting.reason, WaitReason::OwnerGone);
-    for words in [
-        "pod shard-0-1, holds 1 keys",
-        "CLUSTER FAILOVER FORCE",
-        "slots 0-5460",
-    ] {
+    for words in ["pod shard-0-1, holds 1 keys", "CLUSTER FAILOVER FORCE", "slots 0-5460"] {
         assert!(waiting.message.contains(words), "{}", waiting.message);
     }
 }
@@ -218,11 +182,7 @@ fn views_that_differ_are_waited_for() {
 fn a_node_that_does_not_serve_is_waited_for() {
     let mut topology = settled();
     view(&mut topology, "shard-2-1").cluster.state_ok = false;
-    assert_waits(
-        &topology,
-        WaitReason::Gossip,
-        &["shard-2-1", "cluster_state:fail"],
-    );
+    assert_waits(&topology, WaitReason::Gossip, &["shard-2-1", "cluster_state:fail"]);
 }
 
 #[test]
@@ -243,9 +203,7 @@ fn a_slot_left_half_moved_is_named_from_either_end() {
         let mut topology = settled();
         let peer = id(&topology, "shard-1-0");
         let open = OpenSlot { kind, slot: 77, peer };
-        entry(&mut topology, "shard-0-0", "shard-0-0")
-            .open_slots
-            .push(open);
+        entry(&mut topology, "shard-0-0", "shard-0-0").open_slots.push(open);
         assert_waits(&topology, WaitReason::OpenSlots, &["shard-0-0", words]);
     }
 }

@@ -91,13 +91,16 @@ func (u *running) waitContainerd(ctx context.Context, i int) error {
 	})
 }
 
+// nodePrograms run on every node, in the order they are started.
+var nodePrograms = []string{"containerd", "kubelet", "kube-proxy"}
+
 // killNode ends everything that runs on node i, as a power cut would: its
 // mounts go with the last process, its disk stays.
 func (r Record) killNode(i int) error {
 	if err := host.KillCgroup(r.NodeCgroup(i)); err != nil {
 		return err
 	}
-	for _, program := range []string{"containerd", "kubelet", "kube-proxy"} {
+	for _, program := range nodePrograms {
 		if err := host.Stop(r.Path("pids", nodeProcess(program, i)), 0); err != nil {
 			return err
 		}

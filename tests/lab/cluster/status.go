@@ -2,8 +2,6 @@ package cluster
 
 import (
 	"context"
-	"os"
-	"path/filepath"
 	"sort"
 	"time"
 
@@ -58,12 +56,8 @@ func Inspect(ctx context.Context, name string) (Status, error) {
 		Processes:  map[string]int{},
 	}
 	status.Network = record.Range()
-	entries, err := os.ReadDir(record.Path("pids"))
-	if err != nil {
-		return status, nil
-	}
-	for _, entry := range entries {
-		status.Processes[entry.Name()] = host.Pid(filepath.Join(record.Path("pids"), entry.Name()))
+	for _, process := range record.expected() {
+		status.Processes[process] = host.Pid(record.Path("pids", process))
 	}
 	status.Images, _ = ListImages(name)
 	client, err := record.Client()
@@ -86,4 +80,21 @@ func Inspect(ctx context.Context, name string) (Status, error) {
 	}
 	sort.Slice(status.Nodes, func(a, b int) bool { return status.Nodes[a].Name < status.Nodes[b].Name })
 	return status, nil
+}
+
+// expected names the processes of a lab that is wholly up.
+func (r Record) expected() []string {
+	names := []string{
+		"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler",
+		"kube-proxy", "coredns", "volumes", "forward",
+	}
+	if r.Simulated > 0 {
+		names = append(names, "kwok")
+	}
+	for i := 1; i <= r.Nodes; i++ {
+		for _, program := range nodePrograms {
+			names = append(names, nodeProcess(program, i))
+		}
+	}
+	return names
 }

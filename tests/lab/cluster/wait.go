@@ -68,7 +68,14 @@ func (u *running) waitReady(ctx context.Context) error {
 func (u *running) waitNodes(ctx context.Context, client kubernetes.Interface) error {
 	return poll(ctx, 2*time.Minute, "all nodes to be Ready", func() error {
 		for i := 1; i <= u.Nodes; i++ {
-			if err := u.alive(nodeProcess("containerd", i), nodeProcess("kubelet", i), nodeProcess("kube-proxy", i)); err != nil {
+			for _, program := range nodePrograms {
+				if err := u.alive(nodeProcess(program, i)); err != nil {
+					return fatal{err}
+				}
+			}
+		}
+		if u.Simulated > 0 {
+			if err := u.alive("kwok"); err != nil {
 				return fatal{err}
 			}
 		}

@@ -238,8 +238,9 @@ func newUUID() bson.Binary {
 
 // parseRoles reads a command's roles, which are names or {role, db}.
 func parseRoles(c command) ([]role, error) {
-	values, err := c.body.Lookup("roles").Array().Values()
-	if err != nil {
+	list, isArray := c.body.Lookup("roles").ArrayOK()
+	values, err := list.Values()
+	if err != nil || !isArray {
 		return nil, fail(badValue, "\"roles\" is not an array of roles")
 	}
 	roles := []role{}

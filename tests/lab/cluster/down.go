@@ -6,8 +6,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
+	"eaiser.io/operator/tests/lab/components"
 	"eaiser.io/operator/tests/lab/host"
 	"eaiser.io/operator/tests/lab/plan"
 	"eaiser.io/operator/tests/lab/progress"
@@ -46,7 +48,26 @@ func Down(name string, steps *progress.Printer) error {
 		return err
 	}
 	_ = os.Remove(filepath.Join(plan.LabsFolder, "."+name+".lock"))
+	if err := removeShared(); err != nil {
+		return err
+	}
 	steps.Step("lab %s is down", name)
+	return nil
+}
+
+// removeShared removes, with the last lab, the empty folders on which nodes
+// laid folders of their own. While another lab runs they must stay: removing
+// them would take the mounts from its nodes.
+func removeShared() error {
+	names, err := Names()
+	if err != nil || len(names) > 0 {
+		return err
+	}
+	_ = os.Remove(filepath.Join(plan.LabsFolder, ".plan.lock"))
+	for _, folder := range append(components.NodeMountPoints(), plan.LabsFolder) {
+		// Fails, as it should, for a folder that somebody else has filled.
+		_ = syscall.Rmdir(folder)
+	}
 	return nil
 }
 

@@ -23,19 +23,31 @@ func (b Builder) node(i int, program string, command ...string) host.Process {
 	}
 }
 
+// nodeMounts are folders of a node and the paths, built into programs, at
+// which they appear.
+var nodeMounts = [][2]string{
+	{"var-lib-kubelet", "/var/lib/kubelet"},
+	{"pod-logs", "/var/log/pods"},
+	{"container-logs", "/var/log/containers"},
+	{"shims", "/run/containerd"},
+}
+
+// NodeMountPoints are the folders of the host on which nodes lay their own.
+func NodeMountPoints() []string {
+	var points []string
+	for _, mount := range nodeMounts {
+		points = append(points, mount[1])
+	}
+	return points
+}
+
 // Containerd runs in a mount namespace of its own, in which the folders whose
 // paths programs have built in are the node's own. All mounts of the node end
 // with its last process.
 func (b Builder) Containerd(i int) host.Process {
 	process := b.node(i, "containerd", "containerd", "--config", filepath.Join(b.Lab.NodeFolder(i), "containerd.toml"))
-	own := func(name, target string) string {
-		return filepath.Join(b.Lab.NodeFolder(i), name) + ":" + target
-	}
-	process.Unshare = []string{
-		own("var-lib-kubelet", "/var/lib/kubelet"),
-		own("pod-logs", "/var/log/pods"),
-		own("container-logs", "/var/log/containers"),
-		own("shims", "/run/containerd"),
+	for _, mount := range nodeMounts {
+		process.Unshare = append(process.Unshare, filepath.Join(b.Lab.NodeFolder(i), mount[0])+":"+mount[1])
 	}
 	return process
 }

@@ -22,6 +22,18 @@ type hierarchy struct {
 // hierarchies lists the trees in which a kubelet expects its root: every
 // version 1 tree, and the unified one when it is the only kind.
 func hierarchies() []hierarchy {
+	var found []hierarchy
+	for _, tree := range mountedTrees() {
+		if !tree.unified || tree.mount == "/sys/fs/cgroup" {
+			found = append(found, tree)
+		}
+	}
+	return found
+}
+
+// mountedTrees lists every control group tree. Beside version 1 trees there
+// may be a unified one without controllers, in which runc makes groups too.
+func mountedTrees() []hierarchy {
 	file, err := os.Open("/proc/self/mountinfo")
 	if err != nil {
 		return nil
@@ -33,11 +45,8 @@ func hierarchies() []hierarchy {
 		before, after, _ := strings.Cut(lines.Text(), " - ")
 		fields := strings.Fields(before)
 		kind, _, _ := strings.Cut(after, " ")
-		switch {
-		case kind == "cgroup":
-			found = append(found, hierarchy{mount: fields[4]})
-		case kind == "cgroup2" && fields[4] == "/sys/fs/cgroup":
-			found = append(found, hierarchy{mount: fields[4], unified: true})
+		if kind == "cgroup" || kind == "cgroup2" {
+			found = append(found, hierarchy{mount: fields[4], unified: kind == "cgroup2"})
 		}
 	}
 	return found
@@ -106,7 +115,7 @@ func joinFiles(group string) []string {
 // CgroupPids lists the processes in group and all groups below it.
 func CgroupPids(group string) []int {
 	seen := map[int]bool{}
-	for _, tree := range hierarchies() {
+	for _, tree := range mountedTrees() {
 		_ = filepath.WalkDir(filepath.Join(tree.mount, group), func(path string, entry os.DirEntry, err error) error {
 			if err != nil || entry.Name() != "cgroup.procs" {
 				return nil
@@ -149,7 +158,7 @@ func KillCgroup(group string) error {
 // RemoveCgroup removes group and all groups below it, which must be empty of
 // processes. The parent shared by all labs goes too when it is empty.
 func RemoveCgroup(group string) error {
-	for _, tree := range hierarchies() {
+	for _, tree := range mountedTrees() {
 		top := filepath.Join(tree.mount, group)
 		var folders []string
 		_ = filepath.WalkDir(top, func(path string, entry os.DirEntry, err error) error {

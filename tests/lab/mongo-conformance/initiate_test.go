@@ -34,7 +34,7 @@ func TestUninitiatedMemberSaysHelloWithoutASet(t *testing.T) {
 func TestUninitiatedMemberRefusesWrites(t *testing.T) {
 	t.Parallel()
 	_, err := runCommand(startNode(t).client(systemUser), "shop", bson.D{{Key: "insert", Value: "c"}, {Key: "documents", Value: bson.A{bson.D{{Key: "a", Value: 1}}}}})
-	wantCode(t, err, 10107)
+	wantCode(t, err, 10107, 13436)
 }
 
 func TestInitiatingOneMemberMakesItPrimary(t *testing.T) {

@@ -104,8 +104,8 @@ func TestConfigurationReachesTheSecondaries(t *testing.T) {
 	t.Parallel()
 	nodes := startSet(t, 2)
 	change(t, nodes[0], func(bson.M) {})
-	want := currentConfig(nodes[0])["version"]
 	eventually(t, "spread the configuration", func() error {
+		want := currentConfig(nodes[0])["version"]
 		if got := currentConfig(nodes[1])["version"]; got != want {
 			return fmt.Errorf("version is %v, want %v", got, want)
 		}

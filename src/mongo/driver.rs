@@ -146,6 +146,7 @@ fn judge(step: &Step, host: String, failure: Failure) -> Result<Outcome, Error> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mongo::fixture::{topology, wanted};
 
     fn answered(step: &Step, code: i32) -> Result<Outcome, Error> {
         let failure = Failure::Command { code, name: "Name".into(), message: "sentence".into() };
@@ -187,5 +188,24 @@ mod tests {
     #[test]
     fn already_initialized_is_no_excuse_for_other_steps() {
         assert!(answered(&add(), 23).is_err());
+    }
+
+    #[tokio::test]
+    async fn without_a_primary_a_step_is_tried_again_and_may_run_on_any_thread() {
+        let passing = tokio::spawn(async {
+            let (wanted, seen) = (wanted(3), topology("0 SECONDARY vote\n 1 SECONDARY vote"));
+            run(&Step::CreateUser, &wanted, &seen, &Connections::new()).await
+        });
+        assert!(matches!(passing.await.unwrap().unwrap(), Outcome::Retry { .. }));
+    }
+
+    #[tokio::test]
+    async fn a_member_that_was_not_asked_is_named() {
+        let seen = topology("0 PRIMARY vote");
+        let error = run(&Step::CreateUser, &wanted(1), &seen, &Connections::new())
+            .await
+            .unwrap_err();
+        assert_eq!(error.reason(), "MemberNotConnected");
+        assert!(error.to_string().contains("db-0.db.shop"), "{error}");
     }
 }

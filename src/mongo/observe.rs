@@ -219,7 +219,8 @@ mod tests {
     #[tokio::test]
     async fn a_closed_port_is_an_unreachable_member_that_says_why() {
         let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let reason = reason(Some(closed)).await;
+        // Spawned, because reconciling moves between threads.
+        let reason = tokio::spawn(reason(Some(closed))).await.unwrap();
         assert!(reason.contains("Connection refused"), "{reason}");
         assert!(reason.len() < 120, "{reason}");
     }

@@ -235,9 +235,8 @@ impl World {
                 }
             }
             Act::CreateUser if self.primary == Some(to) => self.user = true,
-            Act::Add(pod) => self.reconfigure((to, fresh), pod, Role::Silent),
+            Act::Add(pod) | Act::Revoke(pod) => self.reconfigure((to, fresh), pod, Role::Silent),
             Act::Grant(pod) => self.reconfigure((to, fresh), pod, Role::Voter),
-            Act::Revoke(pod) => self.reconfigure((to, fresh), pod, Role::Silent),
             Act::Remove(pod) => self.reconfigure((to, fresh), pod, Role::Outside),
             Act::StepDown(_) | Act::CreateUser => {}
         }

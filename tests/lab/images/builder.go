@@ -196,11 +196,15 @@ func (b Builder) pythonPackages(suite, requirements string) (string, error) {
 	return folder, installRequirements(suite, requirements, folder)
 }
 
-// removeOlder removes former builds of the image; it is called before the new
-// one is recorded, so records present belong to older sources.
+// removeOlder removes former builds of the image. Recent ones stay: another
+// command may be about to load one.
 func (b Builder) removeOlder(name string) {
 	records, _ := filepath.Glob(filepath.Join(b.Cache, "images", name+"-*.json"))
 	for _, record := range records {
+		info, err := os.Stat(record)
+		if err != nil || time.Since(info.ModTime()) < time.Hour {
+			continue
+		}
 		stem := strings.TrimSuffix(record, ".json")
 		_ = errors.Join(os.Remove(record), os.Remove(stem+".tar"), os.Remove(stem+".files.tar"))
 	}

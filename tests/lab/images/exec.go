@@ -19,6 +19,8 @@ while [ "$1" != -- ]; do
 done
 shift
 folder=$1; shift
+# An image without a shell can still run programs in its root.
+[ "$folder" = / ] && exec chroot "$root" "$@"
 exec chroot "$root" /bin/sh -c 'cd "$1" || exit 125; shift; exec "$@"' sh "$folder" "$@"`
 
 // Mount shows a folder or file of the host inside an image.

@@ -153,11 +153,13 @@ func (u *running) writeFiles() error {
 	if err != nil {
 		return err
 	}
-	resolver := fmt.Sprintf("nameserver %s\nsearch default.svc.cluster.local svc.cluster.local cluster.local\noptions ndots:5\n", u.ControlAddress())
+	resolver := fmt.Sprintf("nameserver %s\n", u.ControlAddress())
+	search := "search default.svc.cluster.local svc.cluster.local cluster.local\noptions ndots:5\n"
 	files := map[string]string{
 		u.Path("audit-policy.json"): string(policy),
 		u.Path("Corefile"):          u.builder.Corefile(),
-		u.ResolverFile():            resolver,
+		u.NodeResolverFile():        resolver,
+		u.ResolverFile():            resolver + search,
 	}
 	for path, content := range files {
 		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {

@@ -133,7 +133,7 @@ func (b Builder) KubeletConfig(i int) ([]byte, error) {
 		"imageServiceEndpoint":     socket,
 		"clusterDNS":               []string{b.Lab.ControlAddress()},
 		"clusterDomain":            "cluster.local",
-		"resolvConf":               b.Lab.ResolverFile(),
+		"resolvConf":               b.Lab.NodeResolverFile(),
 		"cgroupDriver":             "cgroupfs",
 		"cgroupRoot":               b.Lab.NodeCgroup(i),
 		"enforceNodeAllocatable":   []string{},

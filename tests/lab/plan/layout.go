@@ -37,8 +37,12 @@ func (l Lab) ClusterKubeconfig() string { return l.Path("credentials", "admin.ku
 // AuditLog receives one JSON line per audited request.
 func (l Lab) AuditLog() string { return l.Path("audit", "audit.log") }
 
+// NodeResolverFile is the resolv.conf of the nodes. It has no search list: a
+// kubelet would add that to every pod's own.
+func (l Lab) NodeResolverFile() string { return l.Path("resolv.conf") }
+
 // ResolverFile is the resolv.conf of commands run inside the cluster network.
-func (l Lab) ResolverFile() string { return l.Path("resolv.conf") }
+func (l Lab) ResolverFile() string { return l.Path("resolv-inside.conf") }
 
 // VolumesFolder holds one folder per provisioned volume.
 func (l Lab) VolumesFolder() string { return l.Path("volumes") }

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::desired::meta::hex;
 use crate::names::{ANNOTATION_RENDERED, Identity};
 
 /// An object as it should be, and as it is.
@@ -107,8 +108,8 @@ impl Live {
     }
 }
 
-/// Digest of a rendered object: serde_json sorts keys, so equal objects have equal digests.
+/// Digest of a rendered object: `serde_json` sorts keys, so equal objects have equal digests.
 fn digest(rendered: &Value) -> String {
     let bytes = serde_json::to_vec(rendered).unwrap_or_default();
-    Sha256::digest(bytes).iter().take(12).map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(bytes)[..12])
 }

@@ -99,7 +99,7 @@ fn every_child_is_owned_and_labelled() {
 
 #[test]
 fn rules_go_into_a_config_map_unless_prometheus_operator_is_served() {
-    let served = ServedKinds { prometheus_rules: true, service_monitors: true, ..ServedKinds::default() };
+    let served = ServedKinds { prometheus_rules: true, service_monitors: true };
     let with = build(&plan_of(SPEC), &Snapshot::offline(served));
     let without = rendered(SPEC);
     let rules_map = |desired: &Desired| {

@@ -202,9 +202,7 @@ mod tests {
     #[tokio::test]
     async fn a_member_that_was_not_asked_is_named() {
         let seen = topology("0 PRIMARY vote");
-        let error = run(&Step::CreateUser, &wanted(1), &seen, &Connections::new())
-            .await
-            .unwrap_err();
+        let error = run(&Step::CreateUser, &wanted(1), &seen, &Connections::new()).await.unwrap_err();
         assert_eq!(error.reason(), "MemberNotConnected");
         assert!(error.to_string().contains("db-0.db.shop"), "{error}");
     }

@@ -19,12 +19,12 @@ pub async fn serve(address: SocketAddr, context: Arc<Context>) -> std::io::Resul
     let ready = Arc::clone(&context);
     let router = Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(move || readiness(ready)))
+        .route("/readyz", get(move || async move { readiness(&ready) }))
         .route("/metrics", get(move || async move { context.metrics.render() }));
     axum::serve(listener, router).await
 }
 
-async fn readiness(context: Arc<Context>) -> (StatusCode, &'static str) {
+fn readiness(context: &Context) -> (StatusCode, &'static str) {
     if context.metrics.is_ready() {
         (StatusCode::OK, "ok\n")
     } else {

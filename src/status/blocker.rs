@@ -39,10 +39,10 @@ fn of_pod(pod: &Pod, claims: &[&PersistentVolumeClaim]) -> Option<Verdict> {
         return Some(unscheduled(&name, message, pending_claim(pod, claims)));
     }
     let status = pod.status.as_ref();
-    let containers = status.into_iter().flat_map(|status| {
+    let mut containers = status.into_iter().flat_map(|status| {
         status.init_container_statuses.iter().flatten().chain(status.container_statuses.iter().flatten())
     });
-    let stuck = containers.filter_map(|container| of_container(&name, container)).next();
+    let stuck = containers.find_map(|container| of_container(&name, container));
     Some(stuck.unwrap_or_else(|| Verdict::off(reason::PODS_STARTING, format!("pod {name} is starting"))))
 }
 

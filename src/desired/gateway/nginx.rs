@@ -7,7 +7,7 @@ use std::fmt::Write;
 pub struct Directive {
     name: &'static str,
     arguments: Vec<Argument>,
-    children: Option<Vec<Directive>>,
+    children: Option<Vec<Self>>,
 }
 
 /// One argument of a directive.

@@ -68,78 +68,101 @@ fn recording(series: &Series) -> Vec<Rule> {
 /// Requests per second below which ratios say nothing: one failed request must not page.
 const TRAFFIC_FLOOR: f64 = 1.0;
 
+/// One alert before it gets its labels and runbook.
+struct Alert {
+    name: &'static str,
+    hold: &'static str,
+    severity: &'static str,
+    expr: String,
+    summary: String,
+}
+
 fn alerts(plan: &Plan, series: &Series) -> Vec<Rule> {
-    let identity = &plan.identity;
-    let monitoring = &plan.monitoring;
-    let picked = format!(r#"namespace="{}",eaisercluster="{}""#, identity.namespace, identity.name);
-    let floor = format!("eaiser:requests:rate5m{{{picked}}} > {TRAFFIC_FLOOR}");
-    let alert = |name: &str, hold: &str, severity: &str, expr: String, summary: String| Rule {
-        alert: Some(name.to_owned()),
-        expr,
-        hold: Some(hold.to_owned()),
-        labels: series
-            .labels
-            .clone()
-            .into_iter()
-            .chain([("severity".to_owned(), severity.to_owned())])
-            .collect(),
-        annotations: [
-            ("summary".to_owned(), summary),
-            ("runbook_url".to_owned(), format!("{}/{name}.md", monitoring.runbook_base_url)),
-        ]
-        .into(),
-        ..Rule::default()
+    let who = format!("{}/{}", plan.identity.namespace, plan.identity.name);
+    let runbooks = &plan.monitoring.runbook_base_url;
+    let finish = |alert: Alert| {
+        let Alert { name, hold, severity, expr, summary } = alert;
+        let mut labels = series.labels.clone();
+        labels.insert("severity".to_owned(), severity.to_owned());
+        let annotations = [
+            ("summary".to_owned(), format!("{who}: {summary}")),
+            ("runbook_url".to_owned(), format!("{runbooks}/{name}.md")),
+        ];
+        Rule {
+            alert: Some(name.to_owned()),
+            expr,
+            hold: Some(hold.to_owned()),
+            labels,
+            annotations: annotations.into(),
+            ..Rule::default()
+        }
     };
-    let who = format!("{}/{}", identity.namespace, identity.name);
-    vec![
-        alert(
-            "EaiserErrorRateHigh",
-            "2m",
-            "critical",
-            format!("eaiser:errors:ratio_rate5m{{{picked}}} > {} and {floor}", monitoring.error_rate),
-            format!(
-                "{who}: {{{{ $value | humanizePercentage }}}} of requests fail, objective {}",
-                percent(monitoring.error_rate)
+    objective_alerts(plan).into_iter().chain(instance_alerts(plan, series)).map(finish).collect()
+}
+
+/// The service level objectives are missed.
+fn objective_alerts(plan: &Plan) -> [Alert; 2] {
+    let picked = recorded(plan);
+    let monitoring = &plan.monitoring;
+    let floor = format!("eaiser:requests:rate5m{{{picked}}} > {TRAFFIC_FLOOR}");
+    let objective = percent(monitoring.error_rate);
+    let latency = monitoring.latency_p95_seconds;
+    [
+        Alert {
+            name: "EaiserErrorRateHigh",
+            hold: "2m",
+            severity: "critical",
+            expr: format!("eaiser:errors:ratio_rate5m{{{picked}}} > {} and {floor}", monitoring.error_rate),
+            summary: format!("{{{{ $value | humanizePercentage }}}} of requests fail, objective {objective}"),
+        },
+        Alert {
+            name: "EaiserLatencyHigh",
+            hold: "5m",
+            severity: "warning",
+            expr: format!("eaiser:latency:p95_5m{{{picked}}} > {latency} and {floor}"),
+            summary: format!(
+                "95 % of requests take up to {{{{ $value | humanizeDuration }}}}, objective {latency}s"
             ),
-        ),
-        alert(
-            "EaiserLatencyHigh",
-            "5m",
-            "warning",
-            format!("eaiser:latency:p95_5m{{{picked}}} > {} and {floor}", monitoring.latency_p95_seconds),
-            format!(
-                "{who}: 95 % of requests take up to {{{{ $value | humanizeDuration }}}}, objective {}s",
-                monitoring.latency_p95_seconds
-            ),
-        ),
-        alert(
-            "EaiserInFlightAboveKnee",
-            "1m",
-            "warning",
-            format!(
-                "eaiser:requests_in_flight:sum{{{picked}}} > {} * count(up{{{}}} == 1)",
-                plan.api.max_in_flight, series.matchers
-            ),
-            format!("{who}: more requests are in flight than the instances serve without slowing down"),
-        ),
-        alert(
-            "EaiserInstancesDown",
-            "5m",
-            "critical",
-            format!("count(up{{{}}} == 1) < {}", series.matchers, plan.api.replicas.fewest()),
-            format!(
-                "{who}: {{{{ $value }}}} API instances answer, the plan needs at least {}",
-                plan.api.replicas.fewest()
-            ),
-        ),
-        alert(
-            "EaiserMetricsAbsent",
-            "5m",
-            "critical",
-            format!("absent(up{{{}}})", series.matchers),
-            format!("{who}: Prometheus sees no API instance at all"),
-        ),
+        },
     ]
+}
+
+/// Instances are too few, too busy or out of sight.
+fn instance_alerts(plan: &Plan, series: &Series) -> [Alert; 3] {
+    let picked = recorded(plan);
+    let Series { matchers, .. } = series;
+    let fewest = plan.api.replicas.fewest();
+    let most_in_flight = plan.api.max_in_flight;
+    [
+        Alert {
+            name: "EaiserInFlightAboveKnee",
+            hold: "1m",
+            severity: "warning",
+            expr: format!(
+                "eaiser:requests_in_flight:sum{{{picked}}} > {most_in_flight} * scalar(count(up{{{matchers}}} == 1))"
+            ),
+            summary: "more requests are in flight than the instances serve without slowing down".to_owned(),
+        },
+        Alert {
+            name: "EaiserInstancesDown",
+            hold: "5m",
+            severity: "critical",
+            expr: format!("count(up{{{matchers}}} == 1) < {fewest}"),
+            summary: format!("{{{{ $value }}}} API instances answer, the plan needs at least {fewest}"),
+        },
+        Alert {
+            name: "EaiserMetricsAbsent",
+            hold: "5m",
+            severity: "critical",
+            expr: format!("absent(up{{{matchers}}})"),
+            summary: "Prometheus sees no API instance at all".to_owned(),
+        },
+    ]
+}
+
+/// Matchers of the recorded series.
+fn recorded(plan: &Plan) -> String {
+    format!(r#"namespace="{}",eaisercluster="{}""#, plan.identity.namespace, plan.identity.name)
 }
 
 fn percent(share: f64) -> String {

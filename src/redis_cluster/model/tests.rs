@@ -175,7 +175,7 @@ fn any_action(nodes: usize) -> impl Strategy<Value = Action> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
 
     #[test]
     fn any_history_of_fresh_nodes_ends_whole(actions in prop::collection::vec(any_action(6), 0..60)) {

@@ -123,7 +123,7 @@ pub(super) fn forget(picture: &Picture<'_>) -> Option<Next> {
         let mut views = entries().filter(|(_, entry)| entry.id == *id);
         let dead = views.all(|(_, entry)| {
             let gone = entry.flags.failed || entry.flags.no_address;
-            gone && entry.slots.is_empty() && !entry.flags.myself
+            gone && entry.slots.is_empty()
         });
         dead && picture.by_id(id).is_none() && !needed.contains(id)
     };

@@ -93,8 +93,6 @@ pub enum Persistence {
     /// Append-only file, synced every second.
     #[default]
     AppendOnly,
-    /// Periodic snapshots.
+    /// Periodic snapshots; a crash loses what came after the last one.
     Snapshot,
-    /// Nothing but the cluster's own state; keys are lost with the process.
-    None,
 }

@@ -61,8 +61,15 @@ pub fn configuration(redis: &RedisPlan) -> String {
     directives.add("cluster-enabled", &["yes"]);
     directives.add("cluster-config-file", &["/data/nodes.conf"]);
     directives.add("cluster-node-timeout", &[&NODE_TIMEOUT_MILLISECONDS.to_string()]);
-    // A missing shard must not stop the others: sessions there fail, the rest go on.
-    directives.add("cluster-require-full-coverage", &["no"]);
+    // Redirects name hosts, which outlive a restart; addresses do not, and clients that learned only
+    // addresses never find a cluster again whose pods all moved.
+    directives.add("cluster-preferred-endpoint-type", &["hostname"]);
+    // A shard is a StatefulSet: a replica that wandered to another shard would only be sent back.
+    directives.add("cluster-allow-replica-migration", &["no"]);
+    // No write lands while slots are still being assigned, which would look like lost slots later.
+    directives.add("cluster-require-full-coverage", &["yes"]);
+    // There are few replicas to wait for: the first copy starts at once.
+    directives.add("repl-diskless-sync-delay", &["0"]);
     directives.add("maxmemory", &[&redis.maxmemory.0.to_string()]);
     directives.add("maxmemory-policy", &[redis.maxmemory_policy.as_str()]);
     directives.add("maxclients", &[&redis.maxclients.to_string()]);
@@ -78,10 +85,6 @@ pub fn configuration(redis: &RedisPlan) -> String {
         Persistence::Snapshot => {
             directives.add("appendonly", &["no"]);
             directives.add("save", &["300", "100", "60", "10000"]);
-        }
-        Persistence::None => {
-            directives.add("appendonly", &["no"]);
-            directives.add("save", &[""]);
         }
     }
     directives.add("include", &[&format!("{AUTHENTICATION_FOLDER}/{AUTHENTICATION_FILE}")]);

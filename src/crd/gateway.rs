@@ -38,7 +38,7 @@ pub struct GatewayServiceSpec {
     pub type_: ServiceType,
     /// Annotations of the Service, for example those a cloud load balancer reads.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 32), inner(length(max = 1024)))]
+    #[schemars(extend("maxProperties" = 32, "additionalProperties" = {"type": "string", "maxLength": 1024}))]
     pub annotations: BTreeMap<String, String>,
 }
 

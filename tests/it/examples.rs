@@ -12,7 +12,8 @@ fn plan_of(name: &str) -> Plan {
     let text = fs::read_to_string(format!("examples/{name}.yaml")).unwrap();
     let documents = manifest::clusters(&text).unwrap();
     assert_eq!(documents.len(), 1, "{name} holds one cluster");
-    manifest::plan(&documents[0], &Settings::default()).unwrap_or_else(|problems| panic!("{name}: {problems}"))
+    manifest::plan(&documents[0], &Settings::default())
+        .unwrap_or_else(|problems| panic!("{name}: {problems}"))
 }
 
 fn render(name: &str, served: ServedKinds) -> Desired {
@@ -36,7 +37,8 @@ fn as_yaml(desired: &Desired) -> String {
         service_monitors,
     } = desired;
     let mut documents = Vec::new();
-    let mut add = |values: serde_json::Value| documents.extend(values.as_array().cloned().unwrap_or_default());
+    let mut add =
+        |values: serde_json::Value| documents.extend(values.as_array().cloned().unwrap_or_default());
     add(serde_json::to_value(secrets).unwrap());
     add(serde_json::to_value(service_accounts).unwrap());
     add(serde_json::to_value(config_maps).unwrap());

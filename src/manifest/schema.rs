@@ -62,7 +62,8 @@ fn problems(error: &ValidationError<'_>) -> Vec<Problem> {
         ValidationErrorKind::Pattern { pattern } => {
             one(format!("{} does not match the pattern {pattern}", error.instance()))
         }
-        _ => one(error.to_string()),
+        // Limits are floats in the schema; nobody writes a port as 1024.0.
+        _ => one(error.to_string().trim_end_matches(".0").to_owned()),
     }
 }
 

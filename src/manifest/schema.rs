@@ -72,7 +72,7 @@ fn path(pointer: &str) -> String {
     let mut path = "spec".to_owned();
     for part in pointer.split('/').skip(1) {
         if part.chars().all(|c| c.is_ascii_digit()) {
-            path.push_str(&format!("[{part}]"));
+            path.extend(["[", part, "]"]);
         } else {
             path.push('.');
             path.push_str(part);

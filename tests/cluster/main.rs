@@ -13,5 +13,6 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod admission;
 mod pod_loss;
 mod ready;

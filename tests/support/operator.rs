@@ -94,12 +94,6 @@ fn operator_kubeconfig(world: &World) -> PathBuf {
 /// The chart's ServiceAccount, Role and RoleBinding, and nothing else of it.
 fn install_account(world: &World) {
     let chart = lab::repository().join("charts/eaiser-operator");
-    if !chart.exists() {
-        world.kubectl(&["create", "serviceaccount", ACCOUNT]);
-        let account = format!("--serviceaccount={}:{ACCOUNT}", world.namespace);
-        world.kubectl(&["create", "rolebinding", ACCOUNT, "--clusterrole=cluster-admin", &account]);
-        return;
-    }
     let mut template = Command::new("helm");
     template.args(["template", ACCOUNT]).arg(&chart).args(["--namespace", &world.namespace]);
     template.args(["--set", "namespaced=true"]);

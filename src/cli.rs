@@ -2,6 +2,7 @@
 
 mod crd;
 mod operator;
+mod plan;
 
 use std::process::ExitCode;
 
@@ -28,6 +29,8 @@ enum Command {
     Operator(operator::Arguments),
     /// Print the CustomResourceDefinition as YAML
     Crd,
+    /// Show what a file would become: derived numbers with their arithmetic, and every object
+    Plan(plan::Arguments),
 }
 
 /// Parses the process' arguments and runs the command.
@@ -35,6 +38,7 @@ pub fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Operator(arguments) => operator::run(arguments),
         Command::Crd => crd::run(),
+        Command::Plan(arguments) => plan::run(&arguments),
     }
 }
 

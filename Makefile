@@ -1,0 +1,22 @@
+# Everything a newcomer needs: `make demo` shows it, `make test` proves it.
+LAB ?= tests/lab/lab
+
+.PHONY: demo test fast-test clean-lab mongo-conformance crds
+
+demo: ## A real three-node cluster, the operator, examples/eaiser.yaml, Ready, traffic
+	tests/demo.sh
+
+test: ## Every test, the cluster's included (under 60 minutes the first time)
+	tests/run.sh
+
+fast-test: ## What needs no cluster
+	tests/run.sh --fast
+
+clean-lab: ## Stop the clusters of demo and test, also half-started ones
+	tests/clean-lab.sh
+
+mongo-conformance: ## What the operator relies on, against $$MONGOD or the stand-in
+	cd tests/lab/mongo-conformance && go test -count=1 -v .
+
+crds: ## Write crds/ anew from the types
+	cargo run --quiet --release -- crd > crds/eaiserclusters.yaml

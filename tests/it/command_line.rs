@@ -1,0 +1,75 @@
+//! The `eaiser` command as a script sees it.
+
+use std::process::{Command, Output, Stdio};
+
+fn eaiser(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_eaiser")).args(arguments).stdin(Stdio::null()).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn a_good_file_is_planned_with_exit_code_zero() {
+    let output = eaiser(&["plan", "-f", "examples/production.yaml"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    insta::assert_snapshot!(text(&output.stdout));
+}
+
+#[test]
+fn the_json_form_holds_numbers_and_objects() {
+    let output = eaiser(&["plan", "-f", "examples/minimal.yaml", "-o", "json"]);
+    let documents: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(documents[0]["capacity"]["maxReplicas"], 100);
+    assert_eq!(documents[0]["capacity"]["binding"], "connections");
+    assert!(documents[0]["objects"].as_array().unwrap().len() > 15);
+}
+
+#[test]
+fn a_bad_file_prints_every_problem_with_its_field_and_exits_with_one() {
+    let folder = std::env::temp_dir().join(format!("eaiser-bad-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("bad.yaml");
+    std::fs::write(
+        &file,
+        "{apiVersion: eaiser.io/v1alpha1, kind: EaiserCluster, metadata: {name: a}, spec: {capacity: {users: 0, zoness: 2}, api: {port: 80, replicas: x}, redis: {shards: 1}}}",
+    )
+    .unwrap();
+    let output = eaiser(&["plan", "-f", file.to_str().unwrap()]);
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(output.stdout.is_empty(), "nothing that looks like a plan");
+    insta::assert_snapshot!(text(&output.stderr));
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let output = eaiser(&["plan", "-f", "no/such/file.yaml"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("cannot read no/such/file.yaml"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn wrong_usage_exits_with_two() {
+    assert_eq!(eaiser(&["plan"]).status.code(), Some(2));
+    assert_eq!(eaiser(&["scale"]).status.code(), Some(2));
+}
+
+#[test]
+fn help_shows_examples() {
+    assert!(text(&eaiser(&["--help"]).stdout).contains("Examples:"));
+    assert!(text(&eaiser(&["plan", "--help"]).stdout).contains("Exit codes:"));
+}
+
+#[test]
+fn an_operator_without_a_cluster_says_what_to_set() {
+    let output = Command::new(env!("CARGO_BIN_EXE_eaiser"))
+        .args(["operator", "--http-address", "127.0.0.1:0"])
+        .env_clear()
+        .env("KUBECONFIG", "/no/such/kubeconfig")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("KUBECONFIG"), "{}", text(&output.stderr));
+}

@@ -1,0 +1,145 @@
+#!/usr/bin/env bash
+# make test: every stage with its time; goes on after a failure and names what failed at the end.
+#
+#   tests/run.sh           everything
+#   tests/run.sh --fast    what needs no cluster and builds none
+#   tests/run.sh STAGE…    only these stages, such as `lint unit`
+#
+# With KUBECONFIG set the cluster tests use that cluster and skip, by name, what needs the lab.
+set -uo pipefail
+cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
+
+export INSTA_UPDATE=no
+lab_name=${EAISER_TEST_LAB:-test}
+started=$SECONDS
+results=()
+failed=0
+skipped=0
+
+if [ -t 1 ]; then bold=$'\e[1m' plain=$'\e[0m'; else bold='' plain=''; fi
+lab() { tests/lab/lab --name "$lab_name" "$@"; }
+
+stage() {
+	local name=$1
+	shift
+	if [ ${#wanted[@]} -gt 0 ] && [[ " ${wanted[*]} " != *" $name "* ]]; then return; fi
+	printf '\n%s[%4ds] %s%s\n' "$bold" $((SECONDS - started)) "$name" "$plain"
+	local begin=$SECONDS
+	if "$@"; then
+		results+=("passed   $((SECONDS - begin))s  $name")
+	else
+		results+=("FAILED   $((SECONDS - begin))s  $name")
+		failed=$((failed + 1))
+	fi
+}
+
+packages() {
+	local missing=()
+	command -v redis-server >/dev/null || missing+=(redis-server)
+	command -v nsenter >/dev/null || missing+=(util-linux)
+	command -v curl >/dev/null || missing+=(curl)
+	[ ${#missing[@]} -eq 0 ] && return
+	# A policy that forbids starting services: the tests start their own servers.
+	printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d && chmod +x /usr/sbin/policy-rc.d
+	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+	local status=$?
+	rm -f /usr/sbin/policy-rc.d
+	return $status
+}
+
+lint() {
+	cargo fmt --check && cargo clippy --all-targets --quiet -- -D warnings
+}
+
+unit() {
+	cargo test --lib --bins
+}
+
+integration() {
+	cargo test --test it
+}
+
+databases() { # the drivers against real servers on loopback
+	local mongod
+	mongod=${MONGOD:-$(mongod_binary)} || return
+	echo "mongod under test: $mongod"
+	MONGOD=$mongod cargo test --lib live_test -- --ignored --test-threads 1
+}
+
+mongod_binary() { # the stand-in, built into a folder of the target
+	local out=$PWD/${CARGO_TARGET_DIR:-target}/mongod-standin/mongod
+	(cd tests/lab/mongod-standin && CGO_ENABLED=0 go build -trimpath -o "$out" .) && echo "$out"
+}
+
+lab_code() {
+	local module
+	for module in tests/lab tests/lab/mongod-standin; do
+		(cd $module && [ -z "$(gofmt -l .)" ] && go vet ./... && go test ./...) || return
+	done
+}
+
+conformance() {
+	make mongo-conformance
+}
+
+backend() {
+	examples/backend/run-tests.sh -q
+}
+
+chart() {
+	tests/lab/lab build >/dev/null && lab helm lint --quiet charts/eaiser-operator
+}
+
+cluster_up() {
+	cargo build --release || return
+	lab up && lab image load --operator-binary "${CARGO_TARGET_DIR:-target}/release/eaiser"
+}
+
+cluster() {
+	EAISER_LAB=$lab_name KUBECONFIG=$(lab kubeconfig) cargo test --test cluster -- --ignored --test-threads 1
+}
+
+external_cluster() {
+	cargo test --test cluster -- --ignored --test-threads 1
+}
+
+cluster_down() {
+	[ -n "${EAISER_KEEP_LAB:-}" ] || lab down
+}
+
+fast=
+wanted=()
+for argument in "$@"; do
+	case $argument in
+	--fast) fast=1 ;;
+	-h | --help) sed -n '2,8s/^# \{0,1\}//p' "$0" && exit ;;
+	*) wanted+=("$argument") ;;
+	esac
+done
+trap 'echo "interrupted; clean up with: make clean-lab" >&2; exit 130' INT TERM
+
+stage packages packages
+stage lint lint
+stage unit unit
+stage integration integration
+stage databases databases
+stage lab-code lab_code
+stage conformance conformance
+stage backend backend
+if [ -n "$fast" ]; then
+	results+=("skipped  0s  cluster (asked for --fast)")
+	skipped=$((skipped + 1))
+elif [ -n "${KUBECONFIG:-}" ]; then
+	stage cluster external_cluster
+else
+	stage cluster-up cluster_up
+	stage chart chart
+	stage cluster cluster
+	stage cluster-down cluster_down
+fi
+
+printf '\n%s' "$bold"
+echo "stages, $((SECONDS - started)) s in all$plain"
+printf '  %s\n' "${results[@]}"
+echo "stages: $((${#results[@]} - failed - skipped)) passed, $failed failed, $skipped skipped"
+[ $failed -eq 0 ]

@@ -37,10 +37,20 @@ pub struct Applied {
     pub changed: Vec<String>,
     /// Objects deleted.
     pub deleted: Vec<String>,
+    /// Objects written by an earlier pass whose watch has not shown them yet.
+    pub on_their_way: Vec<String>,
     /// Objects that bear our name but are not ours; untouched.
     pub foreign: Vec<String>,
     /// Objects of an earlier cluster of this name which are still being deleted.
     pub leftover: Vec<String>,
+}
+
+impl Applied {
+    /// An object that was written and not looked at since, so that nothing is known of its effect.
+    pub fn unseen(&self) -> Option<&str> {
+        let mut written = self.created.iter().chain(&self.changed).chain(&self.on_their_way);
+        written.next().map(String::as_str)
+    }
 }
 
 /// What happened to one object.
@@ -49,6 +59,7 @@ enum Change {
     Created(String),
     Changed(String),
     Deleted(String),
+    OnItsWay(String),
     Foreign(String),
     Leftover(String),
     None,
@@ -90,6 +101,7 @@ async fn run(writes: Vec<BoxFuture<'_, Result<Change, Error>>>, applied: &mut Ap
             Change::Created(name) => applied.created.push(name),
             Change::Changed(name) => applied.changed.push(name),
             Change::Deleted(name) => applied.deleted.push(name),
+            Change::OnItsWay(name) => applied.on_their_way.push(name),
             Change::Foreign(name) => applied.foreign.push(name),
             Change::Leftover(name) => applied.leftover.push(name),
             Change::None => {}

@@ -1,10 +1,15 @@
 //! Step 5 of a pass: at most one step per database. [`next`] decides and is pure; [`run`] acts.
 
+pub mod roll;
+mod run;
+
+pub use roll::{Roll, Rolls};
+pub use run::run;
+
 use crate::mongo::{self, ApplicationUser, WantedMember};
 use crate::names::{APPLICATION_DATABASE, APPLICATION_USER, Identity};
 use crate::plan::Plan;
 use crate::redis_cluster::{self, WantedShard};
-use crate::snapshot::take::Connections;
 use crate::snapshot::{Credentials, Snapshot};
 
 /// What each database needs now.
@@ -14,6 +19,8 @@ pub struct Steps {
     pub mongodb: mongo::Next,
     /// The Redis Cluster's verdict.
     pub redis: redis_cluster::Next,
+    /// Pods to replace, in either tier.
+    pub rolls: Rolls,
 }
 
 /// What became of the steps.
@@ -23,6 +30,8 @@ pub struct Driven {
     pub mongodb: mongo::Next,
     /// The Redis Cluster's verdict.
     pub redis: redis_cluster::Next,
+    /// How far the rolls are.
+    pub rolls: Rolls,
     /// Steps carried out: (reason, sentence).
     pub done: Vec<(&'static str, String)>,
     /// Steps that failed: (reason, sentence).
@@ -30,68 +39,21 @@ pub struct Driven {
 }
 
 impl Driven {
-    /// Whether both databases are as wanted.
+    /// Whether both databases are as wanted and no pod is to be replaced.
     pub fn is_settled(&self) -> bool {
-        self.mongodb == mongo::Next::Settled && self.redis == redis_cluster::Next::Settled
+        self.mongodb == mongo::Next::Settled
+            && self.redis == redis_cluster::Next::Settled
+            && self.rolls.are_done()
     }
 }
 
 /// Decides.
 pub fn next(plan: &Plan, snapshot: &Snapshot, initiated_before: bool) -> Steps {
     let wanted = mongodb_wanted(plan, &snapshot.credentials, initiated_before);
-    Steps {
-        mongodb: mongo::steps::next(&wanted, &snapshot.mongodb),
-        redis: redis_cluster::next(&redis_wanted(plan), &snapshot.redis),
-    }
-}
-
-/// Carries the steps out, both at once. A step that fails is reported, not returned: the other
-/// database and the status go on.
-pub async fn run(plan: &Plan, snapshot: &Snapshot, steps: Steps, connections: &Connections) -> Driven {
-    let (mongodb, redis) = tokio::join!(
-        run_mongodb(plan, snapshot, &steps.mongodb, connections),
-        run_redis(&steps.redis, connections)
-    );
-    let mut driven =
-        Driven { mongodb: steps.mongodb, redis: steps.redis, done: Vec::new(), failed: Vec::new() };
-    for result in [mongodb, redis].into_iter().flatten() {
-        match result {
-            Ok(done) => driven.done.push(done),
-            Err(failed) => driven.failed.push(failed),
-        }
-    }
-    driven
-}
-
-type Report = Result<(&'static str, String), (&'static str, String)>;
-
-async fn run_mongodb(
-    plan: &Plan,
-    snapshot: &Snapshot,
-    next: &mongo::Next,
-    connections: &Connections,
-) -> Option<Report> {
-    let mongo::Next::Do(step) = next else { return None };
-    let wanted = mongodb_wanted(plan, &snapshot.credentials, false);
-    match mongo::driver::run(step, &wanted, &snapshot.mongodb, &connections.mongodb).await {
-        Ok(mongo::Outcome::Done) => Some(Ok((step.reason(), step.to_string()))),
-        Ok(mongo::Outcome::Retry { reason }) => {
-            tracing::debug!(%step, reason, "MongoDB is busy; looking again");
-            None
-        }
-        Err(error) => Some(Err((error.reason(), error.to_string()))),
-    }
-}
-
-async fn run_redis(next: &redis_cluster::Next, connections: &Connections) -> Option<Report> {
-    let redis_cluster::Next::Do(step) = next else {
-        return None;
-    };
-    let redis = connections.redis.as_ref()?;
-    match redis_cluster::run(redis, step).await {
-        Ok(()) => Some(Ok((step.reason(), step.describe()))),
-        Err(error) => Some(Err((error.reason(), error.to_string()))),
-    }
+    let mongodb = mongo::steps::next(&wanted, &snapshot.mongodb);
+    let redis = redis_cluster::next(&redis_wanted(plan), &snapshot.redis);
+    let rolls = roll::next(plan, snapshot, &mongodb, &redis);
+    Steps { mongodb, redis, rolls }
 }
 
 /// The user the API logs in as.

@@ -24,7 +24,7 @@ pub mod topology;
 pub mod wanted;
 
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 #[cfg(test)]
 mod model;
 

@@ -111,7 +111,7 @@ async fn pass(cluster: &EaiserCluster, context: &Context) -> Result<Action, Erro
     let initiated_before =
         previous.and_then(|status| status.mongodb.as_ref()).is_some_and(|mongodb| mongodb.initiated);
     let steps = drive::next(&plan, &snapshot, initiated_before);
-    let driven = drive::run(&plan, &snapshot, steps, &connections).await;
+    let driven = drive::run(&plan, &snapshot, steps, &connections, &context.client).await;
 
     let pass = status::Pass {
         plan: &plan,

@@ -28,9 +28,9 @@ pub mod slots;
 pub mod steps;
 pub mod topology;
 
-pub use client::{Connections, Credentials, Error, run};
+pub use client::{Connections, Credentials, Error, Outcome, run};
 pub use slots::{SLOT_COUNT, SlotRange, SlotSet};
-pub use steps::{Next, Step, WaitReason, Waiting, next};
+pub use steps::{Next, Step, WaitReason, Waiting, fail_over, next};
 pub use topology::{ShardSummary, Summary, Target, Topology, Wanted, WantedShard};
 
 #[cfg(test)]

@@ -2,11 +2,13 @@
 
 pub mod children;
 pub mod credentials;
+pub mod pods;
 pub mod served;
 pub mod take;
 
 pub use children::Children;
 pub use credentials::Credentials;
+pub use pods::{PodRevision, StatefulPods};
 pub use served::ServedKinds;
 
 use crate::mongo;

@@ -3,6 +3,7 @@
 pub mod blocker;
 pub mod condition;
 mod report;
+mod rolling;
 mod tiers;
 
 #[cfg(test)]
@@ -37,12 +38,14 @@ pub fn compute(
     previous: Option<&EaiserClusterStatus>,
     now: &Time,
 ) -> EaiserClusterStatus {
-    let tiers = tiers::verdicts(pass);
+    let tiers = rolling::overlaid(pass, tiers::verdicts(pass), previous);
     let overall = overall(pass, &tiers);
+    let unseen = pass.applied.as_ref().ok().and_then(|applied| applied.unseen());
+    let progressing = progressing(&overall, &tiers, unseen);
     let degraded = tiers.iter().find(|(_, verdict)| verdict.failing).map(|(_, verdict)| verdict);
     let mut conditions = vec![
         ("Ready", overall.clone()),
-        ("Progressing", progressing(&overall)),
+        ("Progressing", progressing.clone()),
         (
             "Degraded",
             degraded.map_or_else(
@@ -57,11 +60,12 @@ pub fn compute(
         (false, Some(_)) => "Degraded",
         (false, None) => "Forming",
     };
+    let message = if progressing.reason == reason::ROLLING { progressing.message } else { overall.message };
     conditions.extend(tiers);
     EaiserClusterStatus {
         observed_generation: generation,
         phase: Some(phase.to_owned()),
-        message: Some(overall.message),
+        message: Some(message),
         conditions: condition::merge(conditions, generation, previous, now),
         ..report::numbers(pass, previous)
     }
@@ -106,10 +110,24 @@ fn overall(pass: &Pass<'_>, tiers: &[(&'static str, Verdict)]) -> Verdict {
     }
 }
 
-fn progressing(overall: &Verdict) -> Verdict {
-    if overall.holds {
-        Verdict::off(reason::SETTLED, "everything is as specified")
-    } else {
-        Verdict::on(overall.reason, overall.message.clone())
+/// A cluster that serves may still be on its way to its spec; tools that wait for a change wait for
+/// the end of this condition.
+fn progressing(overall: &Verdict, tiers: &[(&'static str, Verdict)], unseen: Option<&str>) -> Verdict {
+    if !overall.holds {
+        return Verdict::on(overall.reason, overall.message.clone());
+    }
+    let rolling: Vec<&str> = tiers
+        .iter()
+        .filter(|(_, verdict)| verdict.reason == reason::ROLLING)
+        .map(|(_, verdict)| verdict.message.as_str())
+        .collect();
+    if !rolling.is_empty() {
+        return Verdict::on(reason::ROLLING, rolling.join("; "));
+    }
+    match unseen {
+        Some(object) => {
+            Verdict::on(reason::APPLYING, format!("{object} was written and has yet to take effect"))
+        }
+        None => Verdict::off(reason::SETTLED, "everything is as specified"),
     }
 }

@@ -52,7 +52,7 @@ pub(super) async fn bring(
 ) -> Result<Change, Error> {
     let label = child.label();
     if memory.is_on_its_way(&child, Instant::now()) {
-        return Ok(Change::None);
+        return Ok(Change::OnItsWay(label));
     }
     let Some(live) = &child.live else {
         return create(client, identity, &child, memory).await;

@@ -24,12 +24,12 @@ use crate::password::Password;
 const NEWEST: u64 = 1_000_000;
 
 /// Host of the pod with this number.
-pub(super) fn host(pod: usize) -> String {
+pub(crate) fn host(pod: usize) -> String {
     format!("db-{pod}.db.shop.svc.cluster.local:27017")
 }
 
 /// The first `members` pods, and a user.
-pub(super) fn wanted(members: usize) -> Wanted {
+pub(crate) fn wanted(members: usize) -> Wanted {
     Wanted {
         replica_set: "db".into(),
         members: (0..members).map(|pod| WantedMember { pod: format!("db-{pod}"), host: host(pod) }).collect(),
@@ -43,7 +43,7 @@ pub(super) fn wanted(members: usize) -> Wanted {
 }
 
 /// A topology from lines as above; the application user matches.
-pub(super) fn topology(lines: &str) -> Topology {
+pub(crate) fn topology(lines: &str) -> Topology {
     let lines: Vec<Line<'_>> =
         lines.lines().map(str::trim).filter(|line| !line.is_empty()).map(Line::parse).collect();
     let peers = lines.iter().filter(|line| line.votes.is_some()).map(Line::peer).collect();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
 use redis::{
@@ -15,10 +15,23 @@ use tokio::time::timeout;
 
 use super::command::Command;
 use super::steps::{Member, Order, Step};
+use super::topology::NodeId;
 use crate::password::Password;
 
 /// How long one node may take to connect, and again to answer.
 pub const NODE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long a server pursues a failover it was asked for. A second request would start it anew.
+const FAILOVER_PATIENCE: Duration = Duration::from_secs(5);
+
+/// What became of a step that did not fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Every command was sent and accepted.
+    Done,
+    /// The same was asked for a moment ago and may still come about; nothing was sent.
+    UnderWay,
+}
 
 /// How the operator logs in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -137,12 +150,14 @@ impl Error {
 pub struct Connections {
     credentials: Credentials,
     open: Mutex<HashMap<SocketAddr, MultiplexedConnection>>,
+    /// Replicas asked to take over, and when.
+    failovers: Mutex<HashMap<NodeId, Instant>>,
 }
 
 impl Connections {
     /// No connection yet.
     pub fn new(credentials: Credentials) -> Self {
-        Self { credentials, open: Mutex::default() }
+        Self { credentials, open: Mutex::default(), failovers: Mutex::default() }
     }
 
     /// What it logs in with; a rotated password needs new connections.
@@ -216,6 +231,17 @@ impl Connections {
         Ok(connection)
     }
 
+    /// Whether this replica may be asked to take over now; remembers that it was.
+    fn may_ask_to_take_over(&self, id: &NodeId) -> bool {
+        let mut failovers = self.failovers.lock().unwrap_or_else(PoisonError::into_inner);
+        failovers.retain(|_, asked| asked.elapsed() < FAILOVER_PATIENCE);
+        let may = !failovers.contains_key(id);
+        if may {
+            failovers.insert(id.clone(), Instant::now());
+        }
+        may
+    }
+
     fn drop_connection(&self, address: SocketAddr) {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&address);
     }
@@ -235,12 +261,17 @@ async fn send(connection: &mut MultiplexedConnection, command: &Command, at: &st
 
 /// Carries out a step, command by command in order, and stops at the first error; every prefix of
 /// a step is a state that the next pass continues from.
-pub async fn run(connections: &Connections, step: &Step) -> Result<(), Error> {
+pub async fn run(connections: &Connections, step: &Step) -> Result<Outcome, Error> {
+    if let Step::FailOver(failover) = step
+        && !connections.may_ask_to_take_over(&failover.at.id)
+    {
+        return Ok(Outcome::UnderWay);
+    }
     let mut verified = BTreeSet::new();
     for order in step.orders() {
         execute(connections, &order, &mut verified).await?;
     }
-    Ok(())
+    Ok(Outcome::Done)
 }
 
 /// Sends one command after making sure that the nodes it concerns are still the ones decided upon.

@@ -31,6 +31,9 @@ pub enum Command {
     ClusterReplicate(NodeId),
     /// `CLUSTER FORGET id`
     ClusterForget(NodeId),
+    /// `CLUSTER FAILOVER`: the replica asked takes over once its primary has stopped writing and
+    /// nothing is missing. Without the words that would skip the primary or the vote.
+    ClusterFailover,
 }
 
 /// The parts of `INFO` the operator reads.
@@ -65,6 +68,7 @@ impl Command {
             }
             Self::ClusterReplicate(id) => words(&["CLUSTER", "REPLICATE", id.as_str()]),
             Self::ClusterForget(id) => words(&["CLUSTER", "FORGET", id.as_str()]),
+            Self::ClusterFailover => words(&["CLUSTER", "FAILOVER"]),
         }
     }
 
@@ -82,6 +86,7 @@ impl Command {
             Self::ClusterAddSlotsRange(_) => "CLUSTER ADDSLOTSRANGE",
             Self::ClusterReplicate(_) => "CLUSTER REPLICATE",
             Self::ClusterForget(_) => "CLUSTER FORGET",
+            Self::ClusterFailover => "CLUSTER FAILOVER",
         }
     }
 }
@@ -106,6 +111,7 @@ mod tests {
             Command::ClusterAddSlotsRange(SlotSet::parse("0-5,9").unwrap()),
             Command::ClusterReplicate(id.clone()),
             Command::ClusterForget(id),
+            Command::ClusterFailover,
         ]
     }
 
@@ -123,7 +129,8 @@ mod tests {
             | Command::ClusterSetConfigEpoch(_)
             | Command::ClusterAddSlotsRange(_)
             | Command::ClusterReplicate(_)
-            | Command::ClusterForget(_) => true,
+            | Command::ClusterForget(_)
+            | Command::ClusterFailover => true,
         }
     }
 
@@ -142,8 +149,9 @@ mod tests {
             "CLUSTER ADDSLOTSRANGE",
             "CLUSTER REPLICATE",
             "CLUSTER FORGET",
+            "CLUSTER FAILOVER",
         ];
-        let forbidden = ["FLUSHALL", "FLUSHDB", "RESET", "FAILOVER", "TAKEOVER", "FORCE", "DEL", "DELSLOTS"];
+        let forbidden = ["FLUSHALL", "FLUSHDB", "RESET", "TAKEOVER", "FORCE", "DEL", "DELSLOTS"];
         let commands = one_of_each();
         assert_eq!(commands.len(), allowed.len(), "every variant has its place on the list");
         for (command, expected) in commands.iter().zip(allowed) {
@@ -153,6 +161,11 @@ mod tests {
             assert!(expected.starts_with(command.name()));
             assert!(words.iter().all(|word| !forbidden.contains(&word.to_uppercase().as_str())), "{words:?}");
         }
+    }
+
+    #[test]
+    fn a_failover_is_plain_and_takes_no_option() {
+        assert_eq!(Command::ClusterFailover.words(), ["CLUSTER", "FAILOVER"]);
     }
 
     #[test]

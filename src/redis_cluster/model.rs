@@ -202,6 +202,9 @@ impl Model {
 
     /// What the server does with a command; false when it refuses.
     fn command(&mut self, index: usize, command: &Command) -> bool {
+        if *command == Command::ClusterFailover {
+            return self.take_over(index);
+        }
         let node = &mut self.nodes[index];
         match command {
             Command::ClusterMeet(to) => {
@@ -240,7 +243,8 @@ impl Model {
             | Command::Info(_)
             | Command::ClusterNodes
             | Command::ClusterInfo
-            | Command::ClusterMyId => true,
+            | Command::ClusterMyId
+            | Command::ClusterFailover => true,
         }
     }
 }

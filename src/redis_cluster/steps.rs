@@ -9,12 +9,14 @@ use super::command::Command;
 use super::slots::SlotSet;
 use super::topology::{NodeAddress, NodeId, Topology, Wanted};
 
+mod failover;
 mod formation;
 mod membership;
 mod picture;
 mod replicas;
 mod waiting;
 
+pub use failover::fail_over;
 pub use waiting::{WaitReason, Waiting};
 
 use picture::Picture;
@@ -74,6 +76,13 @@ pub enum Step {
     /// not come back through gossip for 60 seconds. *Repeat:* a node without the entry is not
     /// asked. *Crash:* the others may gossip the entry back after a minute; it is forgotten again.
     Forget(Vec<Forget>),
+    /// *Before:* the primary is to restart, the node is a replica of it and in step; never part of
+    /// [`next`], only of a roll. *Sent:* `CLUSTER FAILOVER` to the replica. *Effect:* the primary
+    /// holds its clients for a moment, the replica catches up, is elected and owns the slots; the
+    /// old primary follows it. *Repeat:* a node that is primary by then refuses it; one still busy
+    /// starts anew, so the client does not repeat it for a while. *Crash:* the servers finish it, or
+    /// give up after five seconds and stay as they were.
+    FailOver(FailOver),
 }
 
 /// A node as the step was decided upon. The client checks the id before it sends anything.
@@ -132,6 +141,15 @@ pub struct Forget {
     pub id: NodeId,
 }
 
+/// A replica that is to take over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailOver {
+    /// The replica.
+    pub at: Member,
+    /// The primary it follows.
+    pub primary: Member,
+}
+
 /// One command on its way to one node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Order<'a> {
@@ -180,6 +198,7 @@ impl Step {
             Self::AddSlots(_) => "AssignRedisSlots",
             Self::Replicate(_) => "ReplicateRedisPrimaries",
             Self::Forget(_) => "ForgetRedisNodes",
+            Self::FailOver(_) => "FailOverRedisPrimary",
         }
     }
 
@@ -202,6 +221,7 @@ impl Step {
                 list(replicas, |r| format!("let {} replicate {}", r.at.pod, r.primary.pod))
             }
             Self::Forget(forgets) => list(forgets, |f| format!("let {} forget dead node {}", f.at.pod, f.id)),
+            Self::FailOver(f) => format!("let {} take over from {}", f.at.pod, f.primary.pod),
         }
     }
 
@@ -228,6 +248,9 @@ impl Step {
             Self::Forget(forgets) => {
                 let command = |f: &Forget| Command::ClusterForget(f.id.clone());
                 forgets.iter().map(|f| Order { at: &f.at, command: command(f), witness: None }).collect()
+            }
+            Self::FailOver(f) => {
+                vec![Order { at: &f.at, command: Command::ClusterFailover, witness: Some(&f.primary) }]
             }
         }
     }

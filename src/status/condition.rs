@@ -30,6 +30,10 @@ pub mod reason {
     pub const STEP_FAILED: &str = "StepFailed";
     /// A database is as specified.
     pub const FORMED: &str = "Formed";
+    /// Pods are replaced one at a time by ones of the new template; the tier serves meanwhile.
+    pub const ROLLING: &str = "Rolling";
+    /// Objects were changed a moment ago; their controllers have not answered yet.
+    pub const APPLYING: &str = "Applying";
     /// An object of the cluster's name belongs to somebody else.
     pub const FOREIGN_OBJECT: &str = "ForeignObject";
     /// Objects of an earlier cluster of this name are still being deleted.

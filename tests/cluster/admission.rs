@@ -40,7 +40,11 @@ fn every_invalid_object_is_refused_with_its_field_named() {
                 faults.push(format!("{}: {fault}", case.name));
             }
         }
-        println!("{} invalid objects, {} refused with the field named", cases.len(), cases.len() - faults.len());
+        println!(
+            "{} invalid objects, {} refused with the field named",
+            cases.len(),
+            cases.len() - faults.len()
+        );
         assert!(cases.len() >= AT_LEAST, "only {} cases", cases.len());
         assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
     });
@@ -58,8 +62,12 @@ async fn check(world: &World, case: &Case) -> Option<String> {
     };
     match verdict {
         Ok(()) => Some("accepted".to_owned()),
-        Err(message) if !message.contains(&case.field) => Some(format!("does not name {}: {message}", case.field)),
-        Err(message) if !message.contains(&case.words) => Some(format!("does not say {:?}: {message}", case.words)),
+        Err(message) if !message.contains(&case.field) => {
+            Some(format!("does not name {}: {message}", case.field))
+        }
+        Err(message) if !message.contains(&case.words) => {
+            Some(format!("does not say {:?}: {message}", case.words))
+        }
         Err(_) => None,
     }
 }
@@ -80,8 +88,9 @@ fn valid() -> Value {
 async fn send(world: &World, object: &Value, dry_run: bool) -> Result<(), String> {
     let dry_run = if dry_run { "&dryRun=All" } else { "" };
     let namespace = &world.namespace;
-    let uri =
-        format!("/apis/eaiser.io/v1alpha1/namespaces/{namespace}/eaiserclusters?fieldValidation=Strict{dry_run}");
+    let uri = format!(
+        "/apis/eaiser.io/v1alpha1/namespaces/{namespace}/eaiserclusters?fieldValidation=Strict{dry_run}"
+    );
     let request = http::Request::post(uri).header("content-type", "application/json");
     let request = request.body(object.to_string().into_bytes()).unwrap();
     world.client.request::<Value>(request).await.map(drop).map_err(|error| error.to_string())

@@ -14,5 +14,11 @@
 mod support;
 
 mod admission;
+mod formation;
+mod members;
 mod pod_loss;
+mod quiet;
 mod ready;
+mod repair;
+mod situations;
+mod volumes;

@@ -1,8 +1,8 @@
 //! Losing an API pod under load.
 
+use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::DeleteParams;
-use k8s_openapi::api::core::v1::Pod;
 use serde_json::json;
 
 use crate::support::cluster::FORMED_WITHIN;
@@ -20,7 +20,8 @@ fn an_api_pod_that_vanishes_or_dies_fails_no_get() {
         let _operator = Operator::start(world);
         let cluster = Cluster::apply(world, example()).await;
         cluster.ready(FORMED_WITHIN).await;
-        let item = http::post(&http::gateway(world, "/items"), &json!({"name": "a", "value": 1})).await.unwrap();
+        let item =
+            http::post(&http::gateway(world, "/items"), &json!({"name": "a", "value": 1})).await.unwrap();
         let url = http::gateway(world, &format!("/items/{}", item.body["id"].as_str().unwrap()));
 
         let deleted = under_load(world, &url, async |pod| {

@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 use crate::support::audit::Audit;
 use crate::support::cluster::{NAME, holds};
 use crate::support::until::seconds;
-use crate::support::{Cluster, Needs, Operator, World, cluster, example, http, lab, operator, scenario, until};
+use crate::support::{
+    Cluster, Needs, Operator, World, cluster, example, http, lab, operator, scenario, until,
+};
 
 /// Acceptance bound: from apply to Ready.
 const READY_WITHIN: f64 = 90.0;

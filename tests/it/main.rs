@@ -1,4 +1,12 @@
 //! Fast integration tests: no cluster needed.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::needless_pass_by_value,
+    reason = "a test fails by panicking"
+)]
+#![allow(missing_docs, reason = "test functions say what they prove by their names")]
 
 mod apply;
 mod architecture;

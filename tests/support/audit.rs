@@ -25,8 +25,6 @@ pub struct Call {
     pub object: String,
     /// HTTP status.
     pub code: u64,
-    /// When it arrived.
-    pub received: Timestamp,
     /// When its answer was sent.
     pub answered: Timestamp,
 }
@@ -61,7 +59,6 @@ fn call(event: &Value) -> Call {
         verb: event["verb"].as_str().unwrap_or_default().to_owned(),
         object,
         code: event["responseStatus"]["code"].as_u64().unwrap_or_default(),
-        received: time("requestReceivedTimestamp"),
         answered: time("stageTimestamp"),
     }
 }

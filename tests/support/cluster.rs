@@ -81,7 +81,11 @@ impl Cluster {
     pub async fn ready(&self, within: Duration) -> EaiserCluster {
         until("the cluster is Ready", within, async || {
             let cluster = self.get().await;
-            if is_current(&cluster) && holds(&cluster, "Ready") { Ok(cluster) } else { Err(message(&cluster)) }
+            if is_current(&cluster) && holds(&cluster, "Ready") {
+                Ok(cluster)
+            } else {
+                Err(message(&cluster))
+            }
         })
         .await
     }
@@ -92,7 +96,11 @@ impl Cluster {
             let cluster = self.get().await;
             let message = condition(&cluster, "Ready").map(|ready| ready.message.clone()).unwrap_or_default();
             let named = words.iter().all(|word| message.contains(word));
-            if is_current(&cluster) && !holds(&cluster, "Ready") && named { Ok(cluster) } else { Err(message) }
+            if is_current(&cluster) && !holds(&cluster, "Ready") && named {
+                Ok(cluster)
+            } else {
+                Err(message)
+            }
         })
         .await
     }
@@ -130,5 +138,9 @@ pub fn condition<'a>(
 
 /// The status' sentence.
 pub fn message(cluster: &EaiserCluster) -> String {
-    cluster.status.as_ref().and_then(|status| status.message.clone()).unwrap_or_else(|| "no status".to_owned())
+    cluster
+        .status
+        .as_ref()
+        .and_then(|status| status.message.clone())
+        .unwrap_or_else(|| "no status".to_owned())
 }

@@ -57,7 +57,7 @@ pub async fn load(url: &str, rate: u32, duration: Duration) -> Tally {
     let client = client();
     let mut tick = tokio::time::interval(Duration::from_secs(1) / rate);
     let mut requests = Vec::new();
-    for _ in 0..(f64::from(rate) * duration.as_secs_f64()).round() as usize {
+    for _ in 0..u64::from(rate) * duration.as_secs() {
         tick.tick().await;
         let (client, url) = (client.clone(), url.to_owned());
         requests.push(tokio::spawn(async move { send(&client, Method::GET, &url, None).await }));
@@ -78,7 +78,12 @@ fn client() -> HttpClient {
     Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build_http()
 }
 
-async fn send(client: &HttpClient, method: Method, url: &str, body: Option<&Value>) -> Result<Answer, String> {
+async fn send(
+    client: &HttpClient,
+    method: Method,
+    url: &str,
+    body: Option<&Value>,
+) -> Result<Answer, String> {
     let mut request = Request::builder().method(method).uri(url);
     if body.is_some() {
         request = request.header("content-type", "application/json");
@@ -88,7 +93,8 @@ async fn send(client: &HttpClient, method: Method, url: &str, body: Option<&Valu
     let exchange = async {
         let response = client.request(request).await.map_err(|error| format!("{error:?}"))?;
         let status = response.status().as_u16();
-        let cache = response.headers().get("x-cache").and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let cache =
+            response.headers().get("x-cache").and_then(|value| value.to_str().ok()).map(str::to_owned);
         let bytes = response.into_body().collect().await.map_err(|error| error.to_string())?.to_bytes();
         Ok(Answer { status, cache, body: serde_json::from_slice(&bytes).unwrap_or_default() })
     };

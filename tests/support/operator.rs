@@ -20,8 +20,6 @@ pub const LOG: &str = "operator.log";
 /// A running operator; it is killed when this is dropped.
 pub struct Operator {
     process: Child,
-    /// `host:port` of its /healthz and /metrics.
-    pub address: String,
 }
 
 impl Operator {
@@ -41,18 +39,13 @@ impl Operator {
             .stderr(log)
             .spawn()
             .unwrap();
-        Self { process, address }
+        Self { process }
     }
 
     /// SIGKILL: no clean-up runs.
     pub fn kill(mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
-    }
-
-    /// Whether it still runs.
-    pub fn runs(&mut self) -> bool {
-        self.process.try_wait().unwrap().is_none()
     }
 }
 
@@ -91,7 +84,7 @@ fn operator_kubeconfig(world: &World) -> PathBuf {
     path
 }
 
-/// The chart's ServiceAccount, Role and RoleBinding, and nothing else of it.
+/// The chart's ServiceAccount, `Role` and `RoleBinding`, and nothing else of it.
 fn install_account(world: &World) {
     let chart = lab::repository().join("charts/eaiser-operator");
     let mut template = Command::new("helm");

@@ -48,7 +48,9 @@ impl World {
             "metadata": {"name": namespace, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
         });
         let api: Api<Namespace> = Api::all(client.clone());
-        api.create(&kube::api::PostParams::default(), &serde_json::from_value(object).unwrap()).await.unwrap();
+        api.create(&kube::api::PostParams::default(), &serde_json::from_value(object).unwrap())
+            .await
+            .unwrap();
         Self { client, namespace, directory }
     }
 

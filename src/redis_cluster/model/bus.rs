@@ -132,17 +132,22 @@ impl Model {
     pub(in crate::redis_cluster) fn fail_over(&mut self) {
         for index in 0..self.nodes.len() {
             if self.may_take_over(index) {
-                let node = &mut self.nodes[index];
-                let Some(primary) = node.primary.take() else {
-                    continue;
-                };
-                node.current_epoch += 1;
-                node.epoch = node.current_epoch;
-                if let Some(peer) = node.peers.get_mut(&primary) {
-                    node.slots = std::mem::take(&mut peer.slots);
-                }
+                self.nodes[index].promote();
             }
         }
+    }
+
+    /// `CLUSTER FAILOVER`: refused by a primary and by a replica whose primary is away; it waits for
+    /// the last write.
+    pub(in crate::redis_cluster) fn take_over(&mut self, index: usize) -> bool {
+        let primary = self.nodes[index].primary.clone();
+        let Some(primary) = self.nodes.iter().position(|node| node.up && Some(&node.id) == primary.as_ref())
+        else {
+            return false;
+        };
+        self.nodes[index].keys = self.nodes[primary].keys.clone();
+        self.nodes[index].promote();
+        true
     }
 
     fn may_take_over(&self, index: usize) -> bool {
@@ -158,6 +163,16 @@ impl Model {
 }
 
 impl Node {
+    /// Elected: it owns what its primary owned, in a new epoch.
+    fn promote(&mut self) {
+        let Some(primary) = self.primary.take() else { return };
+        self.current_epoch += 1;
+        self.epoch = self.current_epoch;
+        if let Some(peer) = self.peers.get_mut(&primary) {
+            self.slots = std::mem::take(&mut peer.slots);
+        }
+    }
+
     fn admit(&mut self, header: &Header) {
         let peer = self.peers.entry(header.id.clone()).or_insert_with(|| Peer {
             host: None,

@@ -207,3 +207,32 @@ fn a_slot_left_half_moved_is_named_from_either_end() {
         assert_waits(&topology, WaitReason::OpenSlots, &["shard-0-0", words]);
     }
 }
+
+#[test]
+fn a_planned_failover_moves_the_primary_and_keeps_every_key() {
+    let mut model = Model::settled(3, 2);
+    let keys = model.nodes[0].keys.clone();
+    let step = fail_over(&wanted(), &model.topology(), "shard-0-1").unwrap();
+    assert_eq!(step.describe(), "let shard-0-1 take over from shard-0-0");
+    assert_eq!(step.orders()[0].command.words(), ["CLUSTER", "FAILOVER"]);
+    assert!(model.take_over(1));
+    model.settle();
+    let shard = model.topology().summary(&wanted()).shards[0].clone();
+    assert_eq!((shard.primary.as_deref(), shard.replicas), (Some("shard-0-1"), vec!["shard-0-0".to_owned()]));
+    assert_eq!(model.nodes[1].keys, keys);
+}
+
+#[test]
+fn a_replica_out_of_step_does_not_take_over() {
+    let mut topology = settled();
+    view(&mut topology, "shard-0-1").replication = Replication::Replica { link: LinkStatus::Down };
+    assert_eq!(fail_over(&wanted(), &topology, "shard-0-1"), None);
+}
+
+#[test]
+fn a_primary_and_a_pod_on_its_way_out_do_not_take_over() {
+    let mut topology = settled();
+    assert_eq!(fail_over(&wanted(), &topology, "shard-0-0"), None);
+    topology.nodes.iter_mut().find(|node| node.target.pod == "shard-0-1").unwrap().target.terminating = true;
+    assert_eq!(fail_over(&wanted(), &topology, "shard-0-1"), None);
+}

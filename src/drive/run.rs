@@ -1,0 +1,145 @@
+//! Carries out what [`super::next`] decided. IO; a step that fails is reported, not returned.
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::Client;
+use kube::api::{Api, DeleteParams, ListParams, Preconditions};
+
+use super::roll::{self, Action, Deletion, Roll};
+use super::{Driven, Steps, mongodb_wanted, redis_wanted};
+use crate::mongo::{self, Step};
+use crate::names::{Identity, selector_text};
+use crate::plan::Plan;
+use crate::redis_cluster;
+use crate::snapshot::Snapshot;
+use crate::snapshot::take::Connections;
+
+/// Reason of the event about a pod that is replaced.
+const ROLL_POD: &str = "RollPod";
+/// Reason of the event about a pod that could not be replaced.
+const ROLL_FAILED: &str = "RollFailed";
+
+/// What was done, or what failed: (reason, sentence).
+type Report = Result<(&'static str, String), (&'static str, String)>;
+
+/// What a step needs to act upon.
+struct Edge<'a> {
+    plan: &'a Plan,
+    snapshot: &'a Snapshot,
+    connections: &'a Connections,
+    client: &'a Client,
+}
+
+/// Carries the steps out, both databases at once. A step that fails is reported, not returned: the
+/// other database and the status go on.
+pub async fn run(
+    plan: &Plan,
+    snapshot: &Snapshot,
+    steps: Steps,
+    connections: &Connections,
+    client: &Client,
+) -> Driven {
+    let edge = Edge { plan, snapshot, connections, client };
+    let Steps { mongodb, redis, rolls } = steps;
+    // A tier rolls only when its own steps are done, unless the pod serves nobody.
+    let reports = tokio::join!(
+        edge.mongodb_step(&mongodb),
+        edge.redis_step(&redis),
+        edge.roll(&rolls.mongodb),
+        edge.roll(&rolls.redis),
+    );
+    let mut driven = Driven { mongodb, redis, rolls, done: Vec::new(), failed: Vec::new() };
+    for report in [reports.0, reports.1, reports.2, reports.3].into_iter().flatten() {
+        match report {
+            Ok(done) => driven.done.push(done),
+            Err(failed) => driven.failed.push(failed),
+        }
+    }
+    driven
+}
+
+impl Edge<'_> {
+    async fn mongodb_step(&self, next: &mongo::Next) -> Option<Report> {
+        let mongo::Next::Do(step) = next else { return None };
+        self.run_mongodb(step, step.to_string()).await
+    }
+
+    async fn run_mongodb(&self, step: &Step, sentence: String) -> Option<Report> {
+        let wanted = mongodb_wanted(self.plan, &self.snapshot.credentials, false);
+        match mongo::driver::run(step, &wanted, &self.snapshot.mongodb, &self.connections.mongodb).await {
+            Ok(mongo::Outcome::Done) => Some(Ok((step.reason(), sentence))),
+            Ok(mongo::Outcome::Retry { reason }) => {
+                tracing::debug!(%step, reason, "MongoDB is busy; looking again");
+                None
+            }
+            Err(error) => Some(Err((error.reason(), error.to_string()))),
+        }
+    }
+
+    async fn redis_step(&self, next: &redis_cluster::Next) -> Option<Report> {
+        let redis_cluster::Next::Do(step) = next else { return None };
+        self.run_redis(step, step.describe()).await
+    }
+
+    async fn run_redis(&self, step: &redis_cluster::Step, sentence: String) -> Option<Report> {
+        let redis = self.connections.redis.as_ref()?;
+        match redis_cluster::run(redis, step).await {
+            Ok(redis_cluster::Outcome::Done) => Some(Ok((step.reason(), sentence))),
+            Ok(redis_cluster::Outcome::UnderWay) => None,
+            Err(error) => Some(Err((error.reason(), error.to_string()))),
+        }
+    }
+
+    async fn roll(&self, roll: &Roll) -> Option<Report> {
+        match roll.action()? {
+            Action::Delete(deletion) => self.delete(deletion).await,
+            Action::StepDown { pod, host, change } => {
+                let step = Step::StepDown { host: host.clone() };
+                self.run_mongodb(&step, format!("step down the primary {pod} before it restarts: {change}"))
+                    .await
+            }
+            Action::FailOver { from, to, change } => {
+                let step = redis_cluster::fail_over(&redis_wanted(self.plan), &self.snapshot.redis, to)?;
+                self.run_redis(
+                    &step,
+                    format!("let {to} take over from {from} before that restarts: {change}"),
+                )
+                .await
+            }
+        }
+    }
+
+    async fn delete(&self, deletion: &Deletion) -> Option<Report> {
+        let identity = &self.plan.identity;
+        match delete(self.client, identity, deletion).await {
+            Ok(Outcome::Deleted) => Some(Ok((ROLL_POD, deletion.sentence.clone()))),
+            Ok(Outcome::Overtaken(reason)) => {
+                tracing::debug!(pod = deletion.pod, reason, "not restarted; looking again");
+                None
+            }
+            Err(error) => Some(Err((ROLL_FAILED, format!("cannot restart {}: {error}", deletion.pod)))),
+        }
+    }
+}
+
+enum Outcome {
+    Deleted,
+    Overtaken(String),
+}
+
+/// Deletes this very pod, if the world still is as it was when that was decided.
+async fn delete(client: &Client, identity: &Identity, deletion: &Deletion) -> Result<Outcome, kube::Error> {
+    let pods: Api<Pod> = Api::namespaced(client.clone(), &identity.namespace);
+    let of_tier = ListParams::default().labels(&selector_text(&identity.selector(deletion.tier)));
+    if let Err(reason) = roll::still_holds(deletion, &pods.list(&of_tier).await?.items) {
+        return Ok(Outcome::Overtaken(reason));
+    }
+    let preconditions = Preconditions { uid: Some(deletion.uid.clone()), resource_version: None };
+    let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
+    match pods.delete(&deletion.pod, &parameters).await {
+        Ok(_) => Ok(Outcome::Deleted),
+        Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => {
+            Ok(Outcome::Overtaken("it was replaced meanwhile".to_owned()))
+        }
+        Err(error) => Err(error),
+    }
+}

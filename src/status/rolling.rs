@@ -1,0 +1,74 @@
+//! Verdicts of tiers whose pods are being replaced: ready as long as they serve. Pure.
+
+use super::Pass;
+use super::condition::{Verdict, reason};
+use crate::crd::EaiserClusterStatus;
+use crate::drive::Roll;
+use crate::mongo;
+use crate::redis_cluster::{self, SLOT_COUNT, SlotSet};
+
+/// The verdicts, with those of tiers that roll in the words of the roll.
+pub(super) fn overlaid(
+    pass: &Pass<'_>,
+    verdicts: Vec<(&'static str, Verdict)>,
+    previous: Option<&EaiserClusterStatus>,
+) -> Vec<(&'static str, Verdict)> {
+    let overlay = |(name, verdict): (&'static str, Verdict)| {
+        let (tier, roll, serves) = match name {
+            "MongoDBReady" => ("MongoDB", &pass.driven.rolls.mongodb, mongodb_serves(&pass.snapshot.mongodb)),
+            "RedisReady" => ("Redis", &pass.driven.rolls.redis, redis_serves(&pass.snapshot.redis)),
+            _ => return (name, verdict),
+        };
+        let rolled_before = was_rolling(previous, name);
+        (name, during_roll(tier, verdict, roll, Service { serves, rolled_before }))
+    };
+    verdicts.into_iter().map(overlay).collect()
+}
+
+/// What is known of a tier besides its verdict.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Service {
+    /// Reads and writes work now.
+    pub(super) serves: bool,
+    /// The pass before this one saw it roll.
+    pub(super) rolled_before: bool,
+}
+
+/// What fails stays as it is: a roll must not hide it. The last pod of a roll runs the new template
+/// while it starts, so the roll ends only when its tier is as wanted again.
+pub(super) fn during_roll(tier: &str, verdict: Verdict, roll: &Roll, service: Service) -> Verdict {
+    if verdict.failing {
+        return verdict;
+    }
+    let message = match roll {
+        Roll::Rolling { message, .. } => message.clone(),
+        Roll::Done if service.rolled_before && !verdict.holds => {
+            format!("all pods run the new template; {}", verdict.message)
+        }
+        Roll::Done => return verdict,
+    };
+    let message = format!("{tier} is rolling: {message}");
+    if service.serves {
+        Verdict::on(reason::ROLLING, message)
+    } else {
+        Verdict::off(reason::ROLLING, message)
+    }
+}
+
+fn was_rolling(previous: Option<&EaiserClusterStatus>, condition: &str) -> bool {
+    let before = previous.into_iter().flat_map(|status| &status.conditions);
+    before.into_iter().any(|before| before.type_ == condition && before.reason == reason::ROLLING)
+}
+
+/// A primary with a majority takes reads and writes.
+fn mongodb_serves(seen: &mongo::Topology) -> bool {
+    seen.primary().is_some_and(|(_, member)| seen.voters_up(&member.config) >= member.config.majority())
+}
+
+/// Every slot has a live owner, and every owner serves. Replicas may be away.
+fn redis_serves(seen: &redis_cluster::Topology) -> bool {
+    let views = seen.nodes.iter().filter_map(|node| node.view.node());
+    let owners: Vec<_> = views.filter(|view| !view.own_slots().is_empty()).collect();
+    let owned = owners.iter().fold(SlotSet::new(), |sum, view| sum.union(&view.own_slots()));
+    owned.count() == SLOT_COUNT && owners.iter().all(|view| view.cluster.state_ok)
+}

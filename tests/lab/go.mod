@@ -14,6 +14,8 @@ require (
 	k8s.io/apimachinery v0.36.3
 	// The client of the API server.
 	k8s.io/client-go v0.36.3
+	// Tests write policies the way users do.
+	sigs.k8s.io/yaml v1.6.0
 )
 
 require (
@@ -53,5 +55,4 @@ require (
 	sigs.k8s.io/json v0.0.0-20250730193827-2d320260d730 // indirect
 	sigs.k8s.io/randfill v1.0.0 // indirect
 	sigs.k8s.io/structured-merge-diff/v6 v6.3.3 // indirect
-	sigs.k8s.io/yaml v1.6.0 // indirect
 )

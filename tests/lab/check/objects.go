@@ -9,7 +9,10 @@ import (
 	"eaiser.io/operator/tests/lab/images"
 )
 
-const redisPort = 6379
+const (
+	redisPort     = 6379
+	redisPortName = "redis"
+)
 
 // redisPod passes Pod Security "restricted". It is placed through a node
 // selector, so that the scheduler, and with it volume binding, take part.
@@ -26,6 +29,7 @@ func redisPod(name, node string) *corev1.Pod {
 			Containers: []corev1.Container{{
 				Name:    "redis",
 				Image:   images.Debian()[0].Reference,
+				Ports:   []corev1.ContainerPort{{Name: redisPortName, ContainerPort: redisPort}},
 				Command: []string{"redis-server", "--protected-mode", "no", "--dir", "/data", "--appendonly", "yes"},
 				SecurityContext: &corev1.SecurityContext{
 					AllowPrivilegeEscalation: &no, ReadOnlyRootFilesystem: &yes,
@@ -48,6 +52,14 @@ func redisPod(name, node string) *corev1.Pod {
 	if node != "" {
 		pod.Spec.NodeSelector = map[string]string{corev1.LabelHostname: node}
 	}
+	return pod
+}
+
+// scratchPod is a redisPod with a label of its own and nothing to keep.
+func scratchPod(name, node string) *corev1.Pod {
+	pod := redisPod(name, node)
+	pod.Labels = map[string]string{"app": name}
+	pod.Spec.Volumes[0].VolumeSource = corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}
 	return pod
 }
 

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"eaiser.io/operator/tests/lab/components"
 	"eaiser.io/operator/tests/lab/credentials"
 )
@@ -63,6 +65,13 @@ func (r Record) issueServers(folder credentials.Folder) error {
 	}); err != nil {
 		return err
 	}
+	if err := folder.Certificate("ca", "metrics-server-serving", credentials.Subject{
+		User:      "metrics-server",
+		Addresses: []string{r.ControlAddress()},
+		Names:     []string{metricsServer + "." + metav1.NamespaceSystem + ".svc"},
+	}); err != nil {
+		return err
+	}
 	return folder.Certificate("front-proxy-ca", "front-proxy-client", credentials.Subject{User: "front-proxy-client"})
 }
 
@@ -98,7 +107,7 @@ func (r Record) clients() map[string]credentials.Subject {
 		"scheduler":          {User: "system:kube-scheduler"},
 		"kube-proxy":         {User: "system:kube-proxy"},
 	}
-	for _, name := range []string{"coredns", "kwok", "volumes"} {
+	for _, name := range []string{"coredns", "kwok", "volumes", "network-policy", "metrics-server"} {
 		clients[name] = credentials.Subject{User: components.UserPrefix + name, Groups: []string{"system:masters"}}
 	}
 	for i := 1; i <= r.Nodes; i++ {

@@ -22,6 +22,8 @@ type Record struct {
 	Nodes       int `json:"nodes"`
 	Simulated   int `json:"simulated"`
 	ForwardPort int `json:"forwardPort"` // on the host's 127.0.0.1
+	// MetricsServer is kept, so that the next `up` starts it again.
+	MetricsServer bool `json:"metricsServer,omitempty"`
 }
 
 // ErrNoLab means that no lab of that name has been brought up.

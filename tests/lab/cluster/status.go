@@ -86,7 +86,10 @@ func Inspect(ctx context.Context, name string) (Status, error) {
 func (r Record) expected() []string {
 	names := []string{
 		"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler",
-		"kube-proxy", "coredns", "volumes", "forward",
+		"kube-proxy", "coredns", "volumes", "network-policy", "forward",
+	}
+	if r.MetricsServer {
+		names = append(names, metricsServer)
 	}
 	if r.Simulated > 0 {
 		names = append(names, "kwok")

@@ -20,6 +20,8 @@ type Wanted struct {
 	Name      string
 	Nodes     int
 	Simulated int
+	// MetricsServer asks for metrics-server; false leaves it as it was.
+	MetricsServer bool
 }
 
 const defaultNodes = 3
@@ -45,6 +47,12 @@ func Up(ctx context.Context, wanted Wanted, steps *progress.Printer) error {
 	}
 	if err := record.resize(wanted); err != nil {
 		return err
+	}
+	record.MetricsServer = record.MetricsServer || wanted.MetricsServer
+	if record.MetricsServer {
+		if builder.Binaries.MetricsServer, err = modules.MetricsServer.Binary(steps); err != nil {
+			return err
+		}
 	}
 	builder.Lab, builder.Credentials = record.Lab, record.credentials()
 	run := &running{Record: record, builder: builder, steps: steps}
@@ -119,6 +127,9 @@ func (u *running) up(ctx context.Context) error {
 		return err
 	}
 	if err := u.startSimulated(ctx); err != nil {
+		return err
+	}
+	if err := u.startMetricsServer(ctx); err != nil {
 		return err
 	}
 	if err := u.waitReady(ctx); err != nil {
@@ -212,7 +223,7 @@ func (u *running) startControl(ctx context.Context) error {
 	u.steps.Step("API server is ready")
 	if err := u.startMissing(
 		u.builder.ControllerManager(), u.builder.Scheduler(),
-		u.builder.CoreDNS(), u.builder.Volumes(), u.builder.ControlProxy(),
+		u.builder.CoreDNS(), u.builder.Volumes(), u.builder.NetworkPolicy(), u.builder.ControlProxy(),
 	); err != nil {
 		return err
 	}

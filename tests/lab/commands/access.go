@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -52,7 +53,7 @@ func program(name, short, example string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return connected(record.Program(name, rest))
+			return become(record.Program(name, rest))
 		},
 	}
 }
@@ -77,24 +78,29 @@ func enter() *cobra.Command {
 		Short: "Run a command of this machine inside the cluster network",
 		Long: `Run a command of this machine inside the cluster network: pods, Services and
 their DNS names answer, nothing else does. kubectl and helm are on PATH and
-KUBECONFIG is set.`,
+KUBECONFIG is set. The lab becomes the command, so a process id recorded for
+"lab exec" is the command's own, and signals to it reach the command.`,
 		Example: `  lab exec -- curl -s http://gateway.shop.svc.cluster.local/
-  lab exec -- kubectl get nodes`,
+  lab exec -- kubectl get nodes
+  lab exec -- kubectl get pods -A --watch & watcher=$!; …; kill "$watcher"`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, arguments []string) error {
 			record, err := cluster.Load(labName)
 			if err != nil {
 				return err
 			}
-			return connected(record.Enter(arguments))
+			return become(record.Enter(arguments))
 		},
 	}
 }
 
-// connected runs a command with this process's input and output.
-func connected(command *exec.Cmd) error {
-	command.Stdin, command.Stdout, command.Stderr = os.Stdin, os.Stdout, os.Stderr
-	return command.Run()
+// become replaces this process by the command, which keeps its id, input,
+// output and signals. It returns only when that fails.
+func become(command *exec.Cmd) error {
+	if command.Err != nil {
+		return command.Err
+	}
+	return fmt.Errorf("run %s: %w", command.Path, syscall.Exec(command.Path, command.Args, command.Env))
 }
 
 func audit() *cobra.Command {
@@ -146,6 +152,9 @@ func serve() *cobra.Command {
 	command.AddCommand(
 		&cobra.Command{Use: "volumes", Args: cobra.NoArgs, RunE: func(command *cobra.Command, _ []string) error {
 			return cluster.ServeVolumes(command.Context(), labName)
+		}},
+		&cobra.Command{Use: "network-policy", Args: cobra.NoArgs, RunE: func(command *cobra.Command, _ []string) error {
+			return cluster.ServeNetworkPolicy(command.Context(), labName)
 		}},
 		&cobra.Command{Use: "forward", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error {
 			return cluster.ServeForward(labName)

@@ -173,7 +173,7 @@ func (w *imageWork) exec() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return connected(prepared)
+			return become(prepared)
 		},
 	}
 	command.Flags().StringArrayVar(&mounts, "mount", nil, "show a folder or file of this machine inside, as HOST:PATH (repeatable)")

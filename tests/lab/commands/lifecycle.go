@@ -19,10 +19,16 @@ func up() *cobra.Command {
 		Use:   "up",
 		Short: "Bring the lab up, or complete one that is partly up",
 		Long: `Bring the lab up and wait until nodes are Ready and DNS and Services answer.
-What runs already is left alone, so repeating the command repairs a lab.`,
+What runs already is left alone, so repeating the command repairs a lab.
+
+Once the programs are built, a lab of three nodes is up after 10 to 30 seconds
+and takes about 2 GiB of memory before its own pods. The first time, programs
+are built for about 15 minutes on 2 cores; have 3 GB of memory and 4 GB of disk
+free. Metrics Server adds 3 minutes of building, once, and 50 MB of memory.`,
 		Example: `  lab up
   lab up --nodes 5
   lab up --simulated 100      # also 100 nodes without machines, for scale
+  lab up --metrics-server     # also container CPU for autoscalers
   lab up --name second`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
@@ -32,6 +38,7 @@ What runs already is left alone, so repeating the command repairs a lab.`,
 	}
 	command.Flags().IntVar(&wanted.Nodes, "nodes", -1, "how many real nodes (3, or as many as the lab has)")
 	command.Flags().IntVar(&wanted.Simulated, "simulated", -1, "how many simulated nodes, tainted kwok.x-k8s.io/node=fake:NoSchedule (none, or as many as the lab has)")
+	command.Flags().BoolVar(&wanted.MetricsServer, "metrics-server", false, "also metrics-server, for kubectl top and autoscalers (kept by the lab)")
 	return command
 }
 
@@ -128,13 +135,18 @@ func sortedKeys[V any](values map[string]V) []string {
 
 func build() *cobra.Command {
 	return &cobra.Command{
-		Use:     "build",
-		Short:   "Build the cluster's programs into the cache (once; minutes the first time)",
-		Example: "  lab build",
-		Args:    cobra.NoArgs,
-		RunE: func(command *cobra.Command, _ []string) error {
+		Use:       "build [metrics-server]",
+		Short:     "Build the cluster's programs into the cache (once; minutes the first time)",
+		Example:   "  lab build\n  lab build metrics-server    # only what `lab up --metrics-server` needs besides",
+		Args:      cobra.MatchAll(cobra.MaximumNArgs(1), cobra.OnlyValidArgs),
+		ValidArgs: []string{modules.MetricsServer.Name},
+		RunE: func(command *cobra.Command, arguments []string) error {
 			printer := steps()
-			for _, module := range []modules.Module{modules.Kubernetes, modules.Addons} {
+			wanted := []modules.Module{modules.Kubernetes, modules.Addons}
+			if len(arguments) == 1 {
+				wanted = []modules.Module{modules.MetricsServer}
+			}
+			for _, module := range wanted {
 				binary, err := module.Binary(printer)
 				if err != nil {
 					return err

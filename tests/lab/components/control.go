@@ -13,9 +13,10 @@ import (
 
 // Binaries are the programs the components run from.
 type Binaries struct {
-	Kubernetes string
-	Addons     string
-	Lab        string
+	Kubernetes    string
+	Addons        string
+	Lab           string
+	MetricsServer string // empty in a lab without
 }
 
 // Builder makes the processes of one lab.
@@ -175,6 +176,12 @@ func (b Builder) Kwok() host.Process {
 // Volumes provisions volumes of the default StorageClass.
 func (b Builder) Volumes() host.Process {
 	return b.control("volumes", b.Binaries.Lab, "serve", "volumes", "--name", b.Lab.Name)
+}
+
+// NetworkPolicy enforces NetworkPolicy objects: it enters the nodes' network
+// namespaces to change their rules.
+func (b Builder) NetworkPolicy() host.Process {
+	return b.control("network-policy", b.Binaries.Lab, "serve", "network-policy", "--name", b.Lab.Name)
 }
 
 // Forward listens in the host's own network namespace and is therefore the

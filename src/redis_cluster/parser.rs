@@ -176,7 +176,9 @@ pub fn replication(text: &str) -> Result<Replication, ParseError> {
             link: match value(text, "master_link_status") {
                 Some("up") => LinkStatus::Up,
                 _ if value(text, "master_sync_in_progress") == Some("1") => LinkStatus::Syncing,
-                _ => LinkStatus::Down,
+                _ => LinkStatus::Down {
+                    dialing: value(text, "master_host").and_then(|host| host.parse().ok()),
+                },
             },
         }),
         _ => Err(ParseError::Field { section: "INFO replication", field: "role" }),

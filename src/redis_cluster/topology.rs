@@ -207,7 +207,10 @@ pub enum LinkStatus {
     /// Receiving the first full copy.
     Syncing,
     /// No link.
-    Down,
+    Down {
+        /// `master_host`: where it tries to reach its primary, when that is an address.
+        dialing: Option<IpAddr>,
+    },
 }
 
 impl Wanted {

@@ -1,6 +1,6 @@
 //! A settled cluster costs the API server nothing.
 
-use crate::support::audit::Audit;
+use crate::support::audit::{Audit, Call};
 use crate::support::cluster::FORMED_WITHIN;
 use crate::support::until::seconds;
 use crate::support::{Cluster, Needs, Operator, example, operator, scenario};
@@ -24,7 +24,7 @@ fn a_settled_cluster_causes_no_request_and_a_restart_no_write() {
         let restart = Audit::begin();
         let _successor = Operator::start(world);
         tokio::time::sleep(seconds(25)).await;
-        let writes: Vec<_> = restart.calls(&user).into_iter().filter(|call| call.writes()).collect();
+        let writes: Vec<_> = restart.calls(&user).into_iter().filter(Call::writes).collect();
         assert!(writes.is_empty(), "a restart changed something: {writes:?}");
     });
 }

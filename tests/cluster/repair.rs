@@ -7,7 +7,7 @@ use kube::api::{Patch, PatchParams};
 use kube::{Resource, ResourceExt};
 use serde_json::{Value, json};
 
-use crate::support::audit::Audit;
+use crate::support::audit::{Audit, Call};
 use crate::support::cluster::FORMED_WITHIN;
 use crate::support::until::seconds;
 use crate::support::{Cluster, Needs, Operator, World, example, operator, scenario, until};
@@ -102,7 +102,7 @@ fn the_autoscalers_count_is_never_touched() {
         cluster.touch(20).await;
         tokio::time::sleep(seconds(5)).await;
         assert_eq!(replicas(world).await, 3);
-        let writes = audit.calls(&operator::user(world)).into_iter().filter(|call| call.writes());
+        let writes = audit.calls(&operator::user(world)).into_iter().filter(Call::writes);
         let touched: Vec<_> =
             writes.filter(|call| call.object.starts_with("deployments/eaiser-api")).collect();
         assert!(touched.is_empty(), "the operator wrote the Deployment: {touched:?}");

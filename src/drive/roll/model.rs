@@ -338,7 +338,9 @@ proptest! {
         events in prop::collection::vec(event(), 0..200),
     ) {
         let mut world = world;
-        events.into_iter().for_each(|event| world.apply(event));
+        for event in events {
+            world.apply(event);
+        }
         world.assert_converges();
     }
 }

@@ -50,7 +50,7 @@ impl Model {
             let reaches = node.peers.get(id).and_then(|peer| peer.host);
             primary.is_some_and(|primary| reaches == Some(primary.host) && primary.keys == node.keys)
         });
-        let link = if in_step { LinkStatus::Up } else { LinkStatus::Down };
+        let link = if in_step { LinkStatus::Up } else { LinkStatus::Down { dialing: None } };
         NodeView {
             id: node.id.clone(),
             cluster: ClusterInfo {

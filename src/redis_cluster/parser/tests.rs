@@ -167,7 +167,8 @@ fn cluster_info_is_read() {
 fn replication_tells_role_and_link() {
     let replica = "# Replication\r\nrole:slave\r\nmaster_host:127.0.0.1\r\nmaster_link_status:down\r\nmaster_sync_in_progress:0\r\n";
     assert_eq!(replication("# Replication\r\nrole:master\r\n").unwrap(), Replication::Primary);
-    assert_eq!(replication(replica).unwrap(), Replication::Replica { link: LinkStatus::Down });
+    let down = LinkStatus::Down { dialing: Some("127.0.0.1".parse().unwrap()) };
+    assert_eq!(replication(replica).unwrap(), Replication::Replica { link: down });
     let syncing = replica.replace("in_progress:0", "in_progress:1");
     assert_eq!(replication(&syncing).unwrap(), Replication::Replica { link: LinkStatus::Syncing });
     let up = replica.replace("link_status:down", "link_status:up");

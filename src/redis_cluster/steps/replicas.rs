@@ -2,6 +2,7 @@
 
 use super::picture::{Live, Picture};
 use super::{Next, Replicate, Step};
+use crate::redis_cluster::topology::{LinkStatus, Replication};
 
 /// Points idle and misplaced nodes at the live primary of their shard.
 ///
@@ -16,9 +17,20 @@ pub(super) fn replicate(picture: &Picture<'_>) -> Option<Next> {
     (!replicas.is_empty()).then_some(Next::Do(Step::Replicate(replicas)))
 }
 
+/// A replica whose primary moved dials the old address for ever when it learned the new one by gossip:
+/// only a ping of the primary itself makes Redis point its replication anew. Being told whom to follow
+/// once more does it too.
+fn dials_elsewhere(node: &Live<'_>, primary: &Live<'_>) -> bool {
+    let Replication::Replica { link: LinkStatus::Down { dialing: Some(dialing) } } = node.view.replication
+    else {
+        return false;
+    };
+    dialing != primary.address().ip
+}
+
 fn may_follow(node: &Live<'_>, primary: &Live<'_>) -> bool {
     let is_self = node.view.id == primary.view.id;
-    let follows_already = node.view.primary_id() == Some(&primary.view.id);
+    let follows_already = node.view.primary_id() == Some(&primary.view.id) && !dials_elsewhere(node, primary);
     let idle = node.view.own_slots().is_empty();
     // A primary with keys has lost its slots to another; Redis turns it into a replica by itself,
     // and until then its keys may be the only copy.

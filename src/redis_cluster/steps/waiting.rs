@@ -228,7 +228,7 @@ pub(super) fn links(picture: &Picture<'_>) -> Option<Next> {
             let state = match link {
                 LinkStatus::Up => continue,
                 LinkStatus::Syncing => "is receiving a full copy from its primary",
-                LinkStatus::Down => "has no link to its primary",
+                LinkStatus::Down { .. } => "has no link to its primary",
             };
             return Some(WaitReason::ReplicaBehind.wait(format!("pod {} {state}", node.pod)));
         }

@@ -187,11 +187,24 @@ fn a_node_that_does_not_serve_is_waited_for() {
 
 #[test]
 fn a_replica_out_of_step_is_waited_for() {
-    for (link, words) in [(LinkStatus::Syncing, "full copy"), (LinkStatus::Down, "no link")] {
+    for (link, words) in [(LinkStatus::Syncing, "full copy"), (LinkStatus::Down { dialing: None }, "no link")]
+    {
         let mut topology = settled();
         view(&mut topology, "shard-2-1").replication = Replication::Replica { link };
         assert_waits(&topology, WaitReason::ReplicaBehind, &["shard-2-1", words]);
     }
+}
+
+#[test]
+fn a_replica_that_dials_its_primary_where_it_lived_before_is_pointed_anew() {
+    let mut topology = settled();
+    let dialing = Some("10.9.9.9".parse().unwrap());
+    view(&mut topology, "shard-2-1").replication =
+        Replication::Replica { link: LinkStatus::Down { dialing } };
+    let Next::Do(Step::Replicate(replicas)) = next(&wanted(), &topology) else {
+        panic!("{:?}", next(&wanted(), &topology));
+    };
+    assert_eq!((replicas[0].at.pod.as_str(), replicas[0].primary.pod.as_str()), ("shard-2-1", "shard-2-0"));
 }
 
 #[test]
@@ -225,7 +238,8 @@ fn a_planned_failover_moves_the_primary_and_keeps_every_key() {
 #[test]
 fn a_replica_out_of_step_does_not_take_over() {
     let mut topology = settled();
-    view(&mut topology, "shard-0-1").replication = Replication::Replica { link: LinkStatus::Down };
+    view(&mut topology, "shard-0-1").replication =
+        Replication::Replica { link: LinkStatus::Down { dialing: None } };
     assert_eq!(fail_over(&wanted(), &topology, "shard-0-1"), None);
 }
 

@@ -18,5 +18,7 @@ clean-lab: ## Stop the clusters of demo and test, also half-started ones
 mongo-conformance: ## What the operator relies on, against $$MONGOD or the stand-in
 	cd tests/lab/mongo-conformance && go test -count=1 -v .
 
-crds: ## Write crds/ anew from the types
-	cargo run --quiet --release -- crd > crds/eaiserclusters.yaml
+crds: ## Write crds/ and the chart's copy anew from the types
+	cargo run --quiet -- crd > crds/eaiserclusters.yaml.new
+	mv crds/eaiserclusters.yaml.new crds/eaiserclusters.yaml
+	cp crds/eaiserclusters.yaml charts/eaiser-operator/files/

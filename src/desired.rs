@@ -17,6 +17,9 @@ use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service, ServiceAccount};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 
+use serde::Serialize;
+use serde_json::Value;
+
 use crate::plan::Plan;
 use crate::snapshot::Snapshot;
 use kinds::{PrometheusRule, ServiceMonitor};
@@ -45,6 +48,42 @@ pub struct Desired {
     pub prometheus_rules: Vec<PrometheusRule>,
     /// Scrape configuration, when the kind is served.
     pub service_monitors: Vec<ServiceMonitor>,
+}
+
+impl Desired {
+    /// Every object as JSON, in the order of application. The destructuring makes a new kind fail to
+    /// compile until it is listed.
+    pub fn objects(&self) -> Vec<Value> {
+        let Self {
+            secrets,
+            service_accounts,
+            config_maps,
+            services,
+            disruption_budgets,
+            stateful_sets,
+            deployments,
+            autoscalers,
+            prometheus_rules,
+            service_monitors,
+        } = self;
+        let mut all = Vec::new();
+        add(&mut all, secrets);
+        add(&mut all, service_accounts);
+        add(&mut all, config_maps);
+        add(&mut all, services);
+        add(&mut all, disruption_budgets);
+        add(&mut all, stateful_sets);
+        add(&mut all, deployments);
+        add(&mut all, autoscalers);
+        add(&mut all, prometheus_rules);
+        add(&mut all, service_monitors);
+        all
+    }
+}
+
+fn add<K: Serialize>(all: &mut Vec<Value>, objects: &[K]) {
+    // Kubernetes types have string keys only, so serialization cannot fail.
+    all.extend(objects.iter().map(|object| serde_json::to_value(object).unwrap_or_default()));
 }
 
 /// Renders every child of the cluster.

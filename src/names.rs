@@ -19,6 +19,8 @@ pub const LABEL_INSTANCE: &str = "app.kubernetes.io/instance";
 pub const LABEL_COMPONENT: &str = "app.kubernetes.io/component";
 /// Label: who manages the object.
 pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// Label and value of the one API Service that Prometheus scrapes; the other names the same pods.
+pub const LABEL_METRICS: (&str, &str) = ("eaiser.io/metrics", "api");
 /// Label: the Redis shard of a pod.
 pub const LABEL_SHARD: &str = "redis.eaiser.io/shard";
 

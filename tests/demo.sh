@@ -48,13 +48,13 @@ step "install the operator from its chart"
 operator_image=${EAISER_OPERATOR_IMAGE:-localhost/eaiser/operator:dev}
 kubectl create namespace $system --dry-run=client -o yaml | kubectl apply -f - >/dev/null
 kubectl label --overwrite namespace $system pod-security.kubernetes.io/enforce=restricted >/dev/null
-helm upgrade --install eaiser-operator charts/eaiser-operator --namespace $system \
+# The tag of a locally built image stays the same, so a new build needs a new pod.
+helm upgrade --install --take-ownership eaiser-operator charts/eaiser-operator --namespace $system \
 	--set image.repository="${operator_image%:*}" --set image.tag="${operator_image##*:}" \
+	--set-string podAnnotations.demo-started="$(date +%s)" \
 	--set images.gateway="${EAISER_GATEWAY_IMAGE:-localhost/eaiser/nginx:1.30}" \
 	--set images.mongodb="$mongodb_image" \
 	--set images.redis="${EAISER_REDIS_IMAGE:-localhost/eaiser/redis:8.0}" >/dev/null
-# The tag of a locally built image stays the same, so a new build needs new pods.
-kubectl --namespace $system rollout restart deployment/eaiser-operator >/dev/null
 kubectl --namespace $system rollout status deployment/eaiser-operator --timeout=120s
 
 step "apply examples/eaiser.yaml in namespace $namespace"
@@ -83,7 +83,7 @@ step "real answers through the gateway"
 kubectl --namespace "$namespace" port-forward service/eaiser-gateway "$port:80" >/dev/null &
 forward_pid=$!
 gateway=http://127.0.0.1:$port
-curl --silent --show-error --retry 20 --retry-delay 1 --retry-connrefused --max-time 5 --output /dev/null "$gateway/healthz/ready"
+curl --silent --retry 20 --retry-delay 1 --retry-connrefused --max-time 5 --output /dev/null "$gateway/healthz/ready"
 ask() {
 	echo "  \$ curl $*"
 	curl --silent --show-error --max-time 10 "$@" | sed 's/^/    /'
@@ -101,6 +101,7 @@ echo "  the second answer came from Redis (\"cached\":true)"
 echo
 echo "${bold}Look further${plain}"
 echo "  export KUBECONFIG=$KUBECONFIG"
+command -v kubectl >/dev/null || echo "  alias kubectl='tests/lab/lab --name $lab_name kubectl'"
 echo "  kubectl -n $namespace describe eac eaiser        # conditions, capacity and its arithmetic"
 echo "  kubectl -n $namespace port-forward service/eaiser-gateway $port:80    # then: curl $gateway/"
 echo "  inside the cluster the gateway is $(kubectl -n "$namespace" get eac eaiser -o jsonpath='{.status.endpoints.gateway}')"

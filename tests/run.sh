@@ -91,8 +91,12 @@ chart() {
 }
 
 cluster_up() {
-	cargo build --release || return
-	lab up && lab image load --operator-binary "${CARGO_TARGET_DIR:-target}/release/eaiser"
+	# The binary the other stages built, without its debug information: a release build would take
+	# minutes more and test the same code.
+	local target=${CARGO_TARGET_DIR:-target}
+	cargo build --bin eaiser && mkdir -p "$target/lab" || return
+	strip -o "$target/lab/eaiser" "$target/debug/eaiser" || return
+	lab up && lab image load --operator-binary "$target/lab/eaiser"
 }
 
 cluster() {

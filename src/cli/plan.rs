@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::desired::{self, Desired};
@@ -53,7 +52,7 @@ enum Error {
     #[error("cannot read {path}")]
     Read { path: String, source: std::io::Error },
     #[error("cannot use {path}")]
-    File { path: String, source: manifest::Error },
+    File { path: String, source: Box<manifest::Error> },
 }
 
 /// Plans the file and prints the result, or every problem.
@@ -93,7 +92,7 @@ fn documents(path: &Path) -> Result<Vec<Value>, Error> {
         std::fs::read_to_string(path).map(|content| text = content)
     };
     read.map_err(|source| Error::Read { path: shown.clone(), source })?;
-    manifest::clusters(&text).map_err(|source| Error::File { path: shown, source })
+    manifest::clusters(&text).map_err(|source| Error::File { path: shown, source: Box::new(source) })
 }
 
 fn print(arguments: &Arguments, plans: &[Plan]) -> ExitCode {
@@ -145,39 +144,6 @@ fn document(plan: &Plan, desired: &Desired) -> Value {
             "constraints": constraints,
         },
         "derived": table::facts(plan).into_iter().map(|fact| (fact.name.to_owned(), json!(fact.value))).collect::<serde_json::Map<_, _>>(),
-        "objects": objects(desired),
+        "objects": desired.objects(),
     })
-}
-
-/// Every object in the order of application.
-pub(super) fn objects(desired: &Desired) -> Vec<Value> {
-    let Desired {
-        secrets,
-        service_accounts,
-        config_maps,
-        services,
-        disruption_budgets,
-        stateful_sets,
-        deployments,
-        autoscalers,
-        prometheus_rules,
-        service_monitors,
-    } = desired;
-    let mut all = Vec::new();
-    add(&mut all, secrets);
-    add(&mut all, service_accounts);
-    add(&mut all, config_maps);
-    add(&mut all, services);
-    add(&mut all, disruption_budgets);
-    add(&mut all, stateful_sets);
-    add(&mut all, deployments);
-    add(&mut all, autoscalers);
-    add(&mut all, prometheus_rules);
-    add(&mut all, service_monitors);
-    all
-}
-
-fn add<K: Serialize>(all: &mut Vec<Value>, objects: &[K]) {
-    // Kubernetes types have string keys only, so serialization cannot fail.
-    all.extend(objects.iter().map(|object| serde_json::to_value(object).unwrap_or_default()));
 }

@@ -38,7 +38,11 @@ pub struct GatewayServiceSpec {
     pub type_: ServiceType,
     /// Annotations of the Service, for example those a cloud load balancer reads.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 32), inner(length(max = 1024)))]
+    #[schemars(extend("maxProperties" = 32, "additionalProperties" = {"type": "string", "maxLength": 1024}))]
+    #[schemars(extend("x-kubernetes-validations" = [
+        {"rule": "self.all(key, key.matches('^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$'))", "message": "each key must be an annotation name: at most 63 letters, digits, '-', '_' and '.', with an optional DNS prefix and '/'"},
+        {"rule": "self.all(key, !key.startsWith('eaiser.io/'))", "message": "annotations under eaiser.io/ belong to the operator"}
+    ]))]
     pub annotations: BTreeMap<String, String>,
 }
 

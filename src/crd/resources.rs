@@ -39,6 +39,8 @@ pub struct ResourceAmounts {
 
 /// The volume of one database pod.
 #[derive(JsonSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+// A rule of the optional field itself is skipped when the field appears or disappears.
+#[schemars(extend("x-kubernetes-validations" = [{"rule": "has(self.className) == has(oldSelf.className)", "message": "storage.className cannot be changed, added or removed: Kubernetes cannot move a volume to another class", "fieldPath": ".className"}]))]
 #[serde(rename_all = "camelCase", default)]
 pub struct Storage {
     /// Size of each volume. It cannot be changed yet: growing volumes comes with a later release.

@@ -7,12 +7,10 @@ use k8s_openapi::api::core::v1::{Service, ServiceAccount, ServicePort, ServiceSp
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::{Desired, meta};
-use crate::names::Tier;
+use crate::names::{LABEL_METRICS, Tier};
 use crate::plan::{Plan, Replicas};
 use crate::snapshot::Snapshot;
 
-/// Label of the one Service that Prometheus scrapes; the other names the same pods.
-pub const LABEL_METRICS: (&str, &str) = ("eaiser.io/metrics", "api");
 /// Name of the HTTP port.
 pub const PORT: &str = "http";
 

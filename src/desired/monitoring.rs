@@ -5,13 +5,13 @@ pub mod rules;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::ObjectMeta;
 
-use super::api::{LABEL_METRICS, PORT};
+use super::api::PORT;
 use super::kinds::{
     MonitorEndpoint, MonitorSelector, PrometheusRule, PrometheusRuleSpec, ServiceMonitor, ServiceMonitorSpec,
 };
 use super::{Desired, meta};
 use crate::crd::MonitoringMode;
-use crate::names::{LABEL_INSTANCE, Tier};
+use crate::names::{LABEL_INSTANCE, LABEL_METRICS, Tier};
 use crate::plan::Plan;
 use crate::snapshot::{ServedKinds, Snapshot};
 

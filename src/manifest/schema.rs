@@ -62,7 +62,8 @@ fn problems(error: &ValidationError<'_>) -> Vec<Problem> {
         ValidationErrorKind::Pattern { pattern } => {
             one(format!("{} does not match the pattern {pattern}", error.instance()))
         }
-        _ => one(error.to_string()),
+        // Limits are floats in the schema; nobody writes a port as 1024.0.
+        _ => one(error.to_string().trim_end_matches(".0").to_owned()),
     }
 }
 
@@ -71,7 +72,7 @@ fn path(pointer: &str) -> String {
     let mut path = "spec".to_owned();
     for part in pointer.split('/').skip(1) {
         if part.chars().all(|c| c.is_ascii_digit()) {
-            path.push_str(&format!("[{part}]"));
+            path.extend(["[", part, "]"]);
         } else {
             path.push('.');
             path.push_str(part);

@@ -1,1 +1,18 @@
 //! Slow integration tests against a real cluster; all ignored by default.
+//!
+//! `EAISER_LAB` names a running lab (`tests/lab/lab --name … up` and `image load`). Without it,
+//! `KUBECONFIG` is used and what needs the lab is skipped by name. One file per subject.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, reads its environment and waits by the clock"
+)]
+#![allow(missing_docs, reason = "test functions say what they prove by their names")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod admission;
+mod pod_loss;
+mod ready;

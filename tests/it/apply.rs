@@ -51,7 +51,10 @@ where
     let desired = Desired { config_maps: value.map(config_map).into_iter().collect(), ..Desired::default() };
     let applied = apply::apply(&client, &identity(), desired, &children, &Memory::default()).await.unwrap();
     drop(client);
-    tokio::time::timeout(Duration::from_secs(5), script).await.expect("a request was expected and not sent").unwrap();
+    tokio::time::timeout(Duration::from_secs(5), script)
+        .await
+        .expect("a request was expected and not sent")
+        .unwrap();
     applied
 }
 
@@ -130,7 +133,8 @@ async fn a_field_of_ours_that_drifted_is_applied_again() {
 
 #[tokio::test]
 async fn an_object_of_an_earlier_cluster_of_the_same_name_is_waited_for() {
-    let children = live(&written().await, |object| object["metadata"]["ownerReferences"][0]["uid"] = json!("u-0"));
+    let children =
+        live(&written().await, |object| object["metadata"]["ownerReferences"][0]["uid"] = json!("u-0"));
     let applied = apply_one(Some("a"), children, nothing).await;
     assert_eq!(applied.leftover, ["ConfigMap/eaiser-rules"]);
 }
@@ -150,6 +154,7 @@ async fn a_stray_is_deleted_with_its_uid_as_precondition() {
 
 #[tokio::test]
 async fn a_stray_of_somebody_else_is_not_deleted() {
-    let children = live(&written().await, |object| object["metadata"]["ownerReferences"][0]["uid"] = json!("u-0"));
+    let children =
+        live(&written().await, |object| object["metadata"]["ownerReferences"][0]["uid"] = json!("u-0"));
     assert_eq!(apply_one(None, children, nothing).await, Applied::default());
 }

@@ -27,8 +27,23 @@ fn without_tests(text: &str) -> &str {
 
 #[test]
 fn pure_modules_see_no_client_no_runtime_and_no_clock() {
-    let pure = ["src/plan", "src/desired", "src/status", "src/mongo/steps", "src/redis_cluster/steps", "src/manifest"];
-    let forbidden = ["kube::Client", "tokio::", "SystemTime::now", "Timestamp::now", "Instant::now", "std::env", "getrandom"];
+    let pure = [
+        "src/plan",
+        "src/desired",
+        "src/status",
+        "src/mongo/steps",
+        "src/redis_cluster/steps",
+        "src/manifest",
+    ];
+    let forbidden = [
+        "kube::Client",
+        "tokio::",
+        "SystemTime::now",
+        "Timestamp::now",
+        "Instant::now",
+        "std::env",
+        "getrandom",
+    ];
     for (path, text) in sources() {
         let name = path.to_string_lossy().into_owned();
         if !pure.iter().any(|prefix| name.starts_with(prefix)) {
@@ -63,7 +78,10 @@ fn labels_and_annotations_of_ours_are_built_in_one_file() {
             continue;
         }
         for line in without_tests(&text).lines().filter(|line| !line.trim_start().starts_with("//")) {
-            assert!(!line.contains("eaiser.io/\"") && !line.contains("\"eaiser.io/") || line.contains("v1alpha1"), "{name}: {line}");
+            assert!(
+                !line.contains("eaiser.io/\"") && !line.contains("\"eaiser.io/") || line.contains("v1alpha1"),
+                "{name}: {line}"
+            );
         }
     }
 }

@@ -12,7 +12,8 @@ fn plan_of(name: &str) -> Plan {
     let text = fs::read_to_string(format!("examples/{name}.yaml")).unwrap();
     let documents = manifest::clusters(&text).unwrap();
     assert_eq!(documents.len(), 1, "{name} holds one cluster");
-    manifest::plan(&documents[0], &Settings::default()).unwrap_or_else(|problems| panic!("{name}: {problems}"))
+    manifest::plan(&documents[0], &Settings::default())
+        .unwrap_or_else(|problems| panic!("{name}: {problems}"))
 }
 
 fn render(name: &str, served: ServedKinds) -> Desired {
@@ -23,31 +24,8 @@ const BARE: ServedKinds = ServedKinds { prometheus_rules: false, service_monitor
 const PROMETHEUS: ServedKinds = ServedKinds { prometheus_rules: true, service_monitors: true };
 
 fn as_yaml(desired: &Desired) -> String {
-    let Desired {
-        secrets,
-        service_accounts,
-        config_maps,
-        services,
-        disruption_budgets,
-        stateful_sets,
-        deployments,
-        autoscalers,
-        prometheus_rules,
-        service_monitors,
-    } = desired;
-    let mut documents = Vec::new();
-    let mut add = |values: serde_json::Value| documents.extend(values.as_array().cloned().unwrap_or_default());
-    add(serde_json::to_value(secrets).unwrap());
-    add(serde_json::to_value(service_accounts).unwrap());
-    add(serde_json::to_value(config_maps).unwrap());
-    add(serde_json::to_value(services).unwrap());
-    add(serde_json::to_value(disruption_budgets).unwrap());
-    add(serde_json::to_value(stateful_sets).unwrap());
-    add(serde_json::to_value(deployments).unwrap());
-    add(serde_json::to_value(autoscalers).unwrap());
-    add(serde_json::to_value(prometheus_rules).unwrap());
-    add(serde_json::to_value(service_monitors).unwrap());
-    documents.iter().map(|document| format!("---\n{}", serde_saphyr::to_string(document).unwrap())).collect()
+    let yaml = |object| format!("---\n{}", serde_saphyr::to_string(object).unwrap());
+    desired.objects().iter().map(yaml).collect()
 }
 
 #[test]

@@ -36,7 +36,7 @@ pub(super) fn render(plan: &Plan, desired: &Desired) -> String {
         table.add_row([fact.name, &fact.value, &fact.because]);
     }
     let _ = writeln!(text, "{}\n", indent(&table));
-    let objects = super::objects(desired);
+    let objects = desired.objects();
     let _ = writeln!(text, "{} objects, in order of application", objects.len());
     for object in &objects {
         let part =
@@ -67,7 +67,7 @@ pub(super) fn facts(plan: &Plan) -> Vec<Fact> {
     facts
 }
 
-fn fact(name: &'static str, value: impl ToString, because: impl Into<String>) -> Fact {
+fn fact(name: &'static str, value: &dyn ToString, because: impl Into<String>) -> Fact {
     Fact { name, value: value.to_string(), because: because.into() }
 }
 
@@ -83,22 +83,22 @@ fn api_facts(plan: &Plan) -> Vec<Fact> {
     };
     let headroom = plan.capacity.headroom_percent;
     vec![
-        fact("api.replicas", replicas, decided),
+        fact("api.replicas", &replicas, decided),
         fact(
             "headroomPercent",
-            headroom,
+            &headroom,
             "throughput of the most instances at the knee, beyond the peak's demand",
         ),
-        fact("api.maxInFlight", plan.api.max_in_flight, "requests at a time one instance is given at most"),
-        fact("gateway.replicas", gateways, "one for each 50,000 users, at least 2"),
+        fact("api.maxInFlight", &plan.api.max_in_flight, "requests at a time one instance is given at most"),
+        fact("gateway.replicas", &gateways, "one for each 50,000 users, at least 2"),
         fact(
             "gateway.maxConnectionsPerInstance",
-            plan.gateway.max_connections_per_instance,
+            &plan.gateway.max_connections_per_instance,
             format!("{} in flight / {gateways} gateway pods, each counts alone", plan.api.max_in_flight),
         ),
         fact(
             "gateway.workerConnections",
-            plan.gateway.worker_connections,
+            &plan.gateway.worker_connections,
             "one pod lost, its clients on the others",
         ),
     ]
@@ -109,12 +109,12 @@ fn store_facts(plan: &Plan) -> Vec<Fact> {
     vec![
         fact(
             "mongodb.apiConnections",
-            mongodb.api_connections,
+            &mongodb.api_connections,
             format!("a quarter of {} at 1 MiB each, per member", mongodb.resources.memory_limit),
         ),
         fact(
             "mongodb.maxPoolSize",
-            plan.api.mongodb_pool,
+            &plan.api.mongodb_pool,
             format!(
                 "per worker: {} connections shared by {} instances during a rollout, 2 of them for monitoring, at most 100",
                 mongodb.api_connections,
@@ -123,20 +123,20 @@ fn store_facts(plan: &Plan) -> Vec<Fact> {
         ),
         fact(
             "mongodb.maxIncomingConnections",
-            mongodb.max_incoming_connections,
+            &mongodb.max_incoming_connections,
             "the API may use 80 % of it",
         ),
         fact(
             "mongodb.cacheMebibytes",
-            mongodb.cache.mebibytes(),
+            &mongodb.cache.mebibytes(),
             "half of the memory beyond 1 GiB, at least 256 MiB",
         ),
         fact(
             "redis.maxmemoryMebibytes",
-            redis.maxmemory.mebibytes(),
+            &redis.maxmemory.mebibytes(),
             format!("70 % of {}, per node", redis.resources.memory_limit),
         ),
-        fact("redis.maxclients", redis.maxclients, "a quarter of the memory at 64 KiB each"),
-        fact("redis.maxConnections", plan.api.redis_pool, "per worker and node, at most 50"),
+        fact("redis.maxclients", &redis.maxclients, "a quarter of the memory at 64 KiB each"),
+        fact("redis.maxConnections", &plan.api.redis_pool, "per worker and node, at most 50"),
     ]
 }

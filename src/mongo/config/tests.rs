@@ -1,3 +1,5 @@
+//! The edits of a configuration, one rule each.
+
 use mongodb::bson::{doc, oid::ObjectId};
 
 use super::*;

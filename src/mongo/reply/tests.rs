@@ -1,3 +1,5 @@
+//! Replies of servers into plain data, odd ones too.
+
 use mongodb::bson::{Timestamp, doc};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! One rule of the planner each.
+
 use super::*;
 use crate::mongo::fixture::{host, topology, wanted};
 use crate::mongo::topology::UserState;

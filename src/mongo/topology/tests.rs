@@ -1,3 +1,5 @@
+//! What follows from what the members said.
+
 use super::*;
 use crate::mongo::fixture::{host, topology};
 

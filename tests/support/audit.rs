@@ -1,0 +1,79 @@
+//! The API server's audit log: who asked for what, told by the server and not by the operator.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Seek, SeekFrom};
+use std::path::PathBuf;
+
+use k8s_openapi::jiff::Timestamp;
+use serde_json::Value;
+
+use super::lab;
+
+/// A place in the log.
+#[derive(Debug)]
+pub struct Audit {
+    path: PathBuf,
+    start: u64,
+}
+
+/// One request that the server answered.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// `get`, `list`, `watch`, `create`, `patch`, …
+    pub verb: String,
+    /// `resource/name/subresource`.
+    pub object: String,
+    /// HTTP status.
+    pub code: u64,
+    /// When it arrived.
+    pub received: Timestamp,
+    /// When its answer was sent.
+    pub answered: Timestamp,
+}
+
+impl Audit {
+    /// Begins here: only later requests are read.
+    pub fn begin() -> Self {
+        let path = PathBuf::from(lab::output(&["audit"]));
+        let start = path.metadata().unwrap().len();
+        Self { path, start }
+    }
+
+    /// Requests of a user since the beginning. A watch is reported when it ends too.
+    pub fn calls(&self, user: &str) -> Vec<Call> {
+        let mut file = File::open(&self.path).unwrap();
+        file.seek(SeekFrom::Start(self.start)).unwrap();
+        let lines = BufReader::new(file).lines().map_while(Result::ok);
+        // The last line may still be growing.
+        let events = lines.filter_map(|line| serde_json::from_str::<Value>(&line).ok());
+        events.filter(|event| event["user"]["username"] == user).map(|event| call(&event)).collect()
+    }
+}
+
+fn call(event: &Value) -> Call {
+    let object = &event["objectRef"];
+    let part = |key: &str| object[key].as_str().unwrap_or_default().to_owned();
+    let time = |key: &str| event[key].as_str().unwrap_or_default().parse().unwrap();
+    let parts: Vec<String> =
+        ["resource", "name", "subresource"].map(part).into_iter().filter(|part| !part.is_empty()).collect();
+    let object = if parts.is_empty() { event["requestURI"].to_string() } else { parts.join("/") };
+    Call {
+        verb: event["verb"].as_str().unwrap_or_default().to_owned(),
+        object,
+        code: event["responseStatus"]["code"].as_u64().unwrap_or_default(),
+        received: time("requestReceivedTimestamp"),
+        answered: time("stageTimestamp"),
+    }
+}
+
+impl Call {
+    /// Whether it changed, or tried to change, something.
+    pub fn writes(&self) -> bool {
+        !matches!(self.verb.as_str(), "get" | "list" | "watch")
+    }
+
+    /// Whether it only watches.
+    pub fn watches(&self) -> bool {
+        self.verb == "watch"
+    }
+}

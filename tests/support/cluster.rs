@@ -1,0 +1,134 @@
+//! The EaiserCluster of a scenario: examples/eaiser.yaml, changed where the scenario needs it.
+
+use std::time::Duration;
+
+use eaiser_operator::crd::EaiserCluster;
+use kube::api::{Api, DeleteParams, Patch, PatchParams};
+use serde_json::{Value, json};
+
+use super::until::seconds;
+use super::world::TESTER;
+use super::{World, lab, until};
+
+/// Time until Ready that a healthy cluster never needs, even on busy nodes.
+pub const FORMED_WITHIN: Duration = Duration::from_secs(150);
+
+/// Name of the example cluster.
+pub const NAME: &str = "eaiser";
+
+/// The example as people apply it.
+pub fn example() -> Value {
+    let path = lab::repository().join("examples/eaiser.yaml");
+    serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// The example with a JSON merge patch on its spec.
+pub fn example_with(spec: Value) -> Value {
+    let mut manifest = example();
+    merge(&mut manifest["spec"], spec);
+    manifest
+}
+
+/// RFC 7386.
+pub fn merge(target: &mut Value, patch: Value) {
+    let Value::Object(patch) = patch else {
+        *target = patch;
+        return;
+    };
+    if !target.is_object() {
+        *target = json!({});
+    }
+    for (key, value) in patch {
+        if value.is_null() {
+            target.as_object_mut().unwrap().remove(&key);
+        } else {
+            merge(&mut target[&key], value);
+        }
+    }
+}
+
+/// The live object.
+pub struct Cluster {
+    /// Its kind in the scenario's namespace.
+    pub api: Api<EaiserCluster>,
+}
+
+impl Cluster {
+    /// Applies a manifest.
+    pub async fn apply(world: &World, manifest: Value) -> Self {
+        let api: Api<EaiserCluster> = world.api();
+        api.patch(NAME, &PatchParams::apply(TESTER).force(), &Patch::Apply(manifest)).await.unwrap();
+        Self { api }
+    }
+
+    /// The object now.
+    pub async fn get(&self) -> EaiserCluster {
+        self.api.get(NAME).await.unwrap()
+    }
+
+    /// Changes its spec with a merge patch.
+    pub async fn change(&self, spec: Value) {
+        self.api.patch(NAME, &PatchParams::default(), &Patch::Merge(json!({"spec": spec}))).await.unwrap();
+    }
+
+    /// Makes the operator look at it without changing anything it cares about.
+    pub async fn touch(&self, round: usize) {
+        let patch = json!({"metadata": {"annotations": {"test.eaiser.io/round": round.to_string()}}});
+        self.api.patch(NAME, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
+    }
+
+    /// Waits until the current generation is Ready.
+    pub async fn ready(&self, within: Duration) -> EaiserCluster {
+        until("the cluster is Ready", within, async || {
+            let cluster = self.get().await;
+            if is_current(&cluster) && holds(&cluster, "Ready") { Ok(cluster) } else { Err(message(&cluster)) }
+        })
+        .await
+    }
+
+    /// Waits until Ready is not true and its message holds every one of `words`.
+    pub async fn complains(&self, words: &[&str], within: Duration) -> EaiserCluster {
+        until(&format!("the Ready condition names {words:?}"), within, async || {
+            let cluster = self.get().await;
+            let message = condition(&cluster, "Ready").map(|ready| ready.message.clone()).unwrap_or_default();
+            let named = words.iter().all(|word| message.contains(word));
+            if is_current(&cluster) && !holds(&cluster, "Ready") && named { Ok(cluster) } else { Err(message) }
+        })
+        .await
+    }
+
+    /// Deletes it and waits until the object is gone.
+    pub async fn delete(&self) {
+        self.api.delete(NAME, &DeleteParams::background()).await.unwrap();
+        until("the EaiserCluster is gone", seconds(30), async || match self.api.get_opt(NAME).await {
+            Ok(None) => Ok(()),
+            Ok(Some(_)) => Err("it still exists".to_owned()),
+            Err(error) => Err(error.to_string()),
+        })
+        .await;
+    }
+}
+
+/// Whether the status speaks about the current spec.
+pub fn is_current(cluster: &EaiserCluster) -> bool {
+    let observed = cluster.status.as_ref().and_then(|status| status.observed_generation);
+    observed.is_some() && observed == cluster.metadata.generation
+}
+
+/// Whether a condition is true.
+pub fn holds(cluster: &EaiserCluster, type_: &str) -> bool {
+    condition(cluster, type_).is_some_and(|condition| condition.status == "True")
+}
+
+/// A condition of the cluster.
+pub fn condition<'a>(
+    cluster: &'a EaiserCluster,
+    type_: &str,
+) -> Option<&'a k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition> {
+    cluster.status.as_ref()?.conditions.iter().find(|condition| condition.type_ == type_)
+}
+
+/// The status' sentence.
+pub fn message(cluster: &EaiserCluster) -> String {
+    cluster.status.as_ref().and_then(|status| status.message.clone()).unwrap_or_else(|| "no status".to_owned())
+}

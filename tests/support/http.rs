@@ -1,0 +1,97 @@
+//! Requests to the gateway as a client inside the cluster sends them, one by one or as a load.
+
+use std::io::Cursor;
+use std::time::Duration;
+
+use http::{Method, Request};
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
+
+use super::World;
+use super::cluster::NAME;
+
+/// Longest wait for one answer.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What came back.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// `X-Cache`, where the backend sets it.
+    pub cache: Option<String>,
+    /// The body; null when it is not JSON.
+    pub body: Value,
+}
+
+/// What a load counted.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// Requests sent.
+    pub sent: usize,
+    /// Those not answered with 200, and how.
+    pub failed: Vec<String>,
+}
+
+/// URL of a path at the cluster's gateway.
+pub fn gateway(world: &World, path: &str) -> String {
+    format!("http://{NAME}-gateway.{}.svc.cluster.local{path}", world.namespace)
+}
+
+/// A GET; failures of the connection come back as text.
+pub async fn get(url: &str) -> Result<Answer, String> {
+    send(&client(), Method::GET, url, None).await
+}
+
+/// A POST of JSON.
+pub async fn post(url: &str, body: &Value) -> Result<Answer, String> {
+    send(&client(), Method::POST, url, Some(body)).await
+}
+
+/// Sends `rate` GETs a second for `duration`, whether or not earlier ones were answered, each over a
+/// connection of its own so that every gateway pod gets its share.
+pub async fn load(url: &str, rate: u32, duration: Duration) -> Tally {
+    let client = client();
+    let mut tick = tokio::time::interval(Duration::from_secs(1) / rate);
+    let mut requests = Vec::new();
+    for _ in 0..(f64::from(rate) * duration.as_secs_f64()).round() as usize {
+        tick.tick().await;
+        let (client, url) = (client.clone(), url.to_owned());
+        requests.push(tokio::spawn(async move { send(&client, Method::GET, &url, None).await }));
+    }
+    let mut tally = Tally { sent: requests.len(), failed: Vec::new() };
+    for request in requests {
+        match request.await.unwrap() {
+            Ok(answer) if answer.status == 200 => {}
+            other => tally.failed.push(format!("{other:?}")),
+        }
+    }
+    tally
+}
+
+type HttpClient = Client<HttpConnector, Full<Cursor<Vec<u8>>>>;
+
+fn client() -> HttpClient {
+    Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build_http()
+}
+
+async fn send(client: &HttpClient, method: Method, url: &str, body: Option<&Value>) -> Result<Answer, String> {
+    let mut request = Request::builder().method(method).uri(url);
+    if body.is_some() {
+        request = request.header("content-type", "application/json");
+    }
+    let content = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
+    let request = request.body(Full::new(Cursor::new(content))).map_err(|error| error.to_string())?;
+    let exchange = async {
+        let response = client.request(request).await.map_err(|error| format!("{error:?}"))?;
+        let status = response.status().as_u16();
+        let cache = response.headers().get("x-cache").and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let bytes = response.into_body().collect().await.map_err(|error| error.to_string())?.to_bytes();
+        Ok(Answer { status, cache, body: serde_json::from_slice(&bytes).unwrap_or_default() })
+    };
+    let timeout = || Err(format!("no answer within {} s", TIMEOUT.as_secs()));
+    tokio::time::timeout(TIMEOUT, exchange).await.unwrap_or_else(|_| timeout())
+}

@@ -1,0 +1,18 @@
+//! What the scenarios share: the lab, one namespace each, the operator's process, the databases.
+
+pub mod audit;
+pub mod cluster;
+pub mod databases;
+pub mod diagnosis;
+pub mod http;
+pub mod lab;
+pub mod operator;
+pub mod scenario;
+pub mod until;
+pub mod world;
+
+pub use cluster::{Cluster, example};
+pub use operator::Operator;
+pub use scenario::{Needs, scenario};
+pub use until::until;
+pub use world::World;

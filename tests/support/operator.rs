@@ -1,0 +1,128 @@
+//! The operator under test: a process of the built binary, with the rights the chart gives it.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+
+use kube::config::Kubeconfig;
+use serde_json::json;
+
+use super::{World, lab};
+
+/// Name of the operator's ServiceAccount.
+const ACCOUNT: &str = "eaiser-operator";
+/// File with what every operator of a scenario logged.
+pub const LOG: &str = "operator.log";
+
+/// A running operator; it is killed when this is dropped.
+pub struct Operator {
+    process: Child,
+    /// `host:port` of its /healthz and /metrics.
+    pub address: String,
+}
+
+impl Operator {
+    /// Starts one that looks after the scenario's namespace.
+    pub fn start(world: &World) -> Self {
+        let kubeconfig = operator_kubeconfig(world);
+        let mut log = OpenOptions::new().create(true).append(true).open(world.directory.join(LOG)).unwrap();
+        writeln!(log, "--- an operator starts").unwrap();
+        let address = free_address();
+        let process = Command::new(env!("CARGO_BIN_EXE_eaiser"))
+            .args(["operator", "--namespace", &world.namespace, "--http-address", &address])
+            .args(["--log-format", "text", "--gateway-image", "localhost/eaiser/nginx:1.30"])
+            .args(["--mongodb-image", mongodb_image(), "--redis-image", "localhost/eaiser/redis:8.0"])
+            .env("KUBECONFIG", kubeconfig)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        Self { process, address }
+    }
+
+    /// SIGKILL: no clean-up runs.
+    pub fn kill(mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    /// Whether it still runs.
+    pub fn runs(&mut self) -> bool {
+        self.process.try_wait().unwrap().is_none()
+    }
+}
+
+impl Drop for Operator {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Name that the audit log knows the operator by.
+pub fn user(world: &World) -> String {
+    format!("system:serviceaccount:{}:{ACCOUNT}", world.namespace)
+}
+
+/// A kubeconfig with a token of the ServiceAccount and the rights of the chart: the one place that
+/// decides as whom the operator acts.
+fn operator_kubeconfig(world: &World) -> PathBuf {
+    let path = world.directory.join("operator.kubeconfig");
+    if path.exists() {
+        return path;
+    }
+    install_account(world);
+    let token = world.kubectl(&["create", "token", ACCOUNT, "--duration=4h"]);
+    let admin = Kubeconfig::read().unwrap();
+    let cluster = admin.clusters.first().unwrap();
+    let content = json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [cluster],
+        "users": [{"name": "operator", "user": {"token": token}}],
+        "contexts": [{"name": "operator", "context": {"cluster": cluster.name, "user": "operator"}}],
+        "current-context": "operator",
+    });
+    std::fs::write(&path, content.to_string()).unwrap();
+    path
+}
+
+/// The chart's ServiceAccount, Role and RoleBinding, and nothing else of it.
+fn install_account(world: &World) {
+    let chart = lab::repository().join("charts/eaiser-operator");
+    let mut template = Command::new("helm");
+    template.args(["template", ACCOUNT]).arg(&chart).args(["--namespace", &world.namespace]);
+    template.args(["--set", "namespaced=true"]);
+    template.args(["--show-only", "templates/rbac.yaml", "--show-only", "templates/service-account.yaml"]);
+    let manifest = world.directory.join("account.yaml");
+    std::fs::write(&manifest, lab::run(template)).unwrap();
+    world.kubectl(&["apply", "--filename", text(&manifest)]);
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// The MongoDB that the lab has: the real one or its stand-in.
+fn mongodb_image() -> &'static str {
+    static IMAGE: OnceLock<String> = OnceLock::new();
+    IMAGE.get_or_init(|| match lab::name() {
+        Some(_) => lab::output(&["image", "mongod-name"]),
+        None => "mongo:8.0".to_owned(),
+    })
+}
+
+fn free_address() -> String {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+}
+
+/// Everything the scenario's operators logged.
+pub fn log(world: &World) -> String {
+    File::open(world.directory.join(LOG))
+        .and_then(std::io::read_to_string)
+        .unwrap_or_else(|error| format!("no log: {error}"))
+}

@@ -338,7 +338,9 @@ proptest! {
         events in prop::collection::vec(event(), 0..200),
     ) {
         let mut world = world;
-        events.into_iter().for_each(|event| world.apply(event));
+        for event in events {
+            world.apply(event);
+        }
         world.assert_converges();
     }
 }
@@ -354,7 +356,9 @@ fn a_roll_of_three_members_goes_secondaries_step_down_old_primary() {
             Some(Action::FailOver { .. }) | None => {}
         }
         world.apply(Event::Operate { dies: false, drained: None });
-        (0..3).for_each(|_| (0..3).for_each(|pod| world.apply(Event::Advance(pod))));
+        for pod in [0, 1, 2].repeat(3) {
+            world.apply(Event::Advance(pod));
+        }
         world.apply(Event::Elect(0));
         world.apply(Event::Watch(0));
     }

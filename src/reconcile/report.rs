@@ -49,6 +49,9 @@ pub(super) async fn publish(
     Ok(())
 }
 
+/// Longest action of an event that the API server takes.
+const LONGEST_ACTION: usize = 128;
+
 /// One event per step carried out or failed.
 pub(super) async fn steps(context: &Context, cluster: &EaiserCluster, driven: &Driven) {
     for (reason, sentence) in &driven.done {
@@ -66,7 +69,9 @@ async fn emit(context: &Context, cluster: &EaiserCluster, type_: EventType, reas
         type_,
         reason: reason.to_owned(),
         note: Some(truncate(note, LONGEST_NOTE)),
-        action: "Reconcile".to_owned(),
+        // Events that differ only in their note are counted as one and show the first note alone:
+        // of a roll over nine pods one would be named.
+        action: truncate(note, LONGEST_ACTION),
         secondary: None,
     };
     if let Err(error) = context.recorder.publish(&event, &cluster.object_ref(&())).await {

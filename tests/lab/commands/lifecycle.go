@@ -24,7 +24,7 @@ What runs already is left alone, so repeating the command repairs a lab.
 Once the programs are built, a lab of three nodes is up after 10 to 30 seconds
 and takes about 2 GiB of memory before its own pods. The first time, programs
 are built for about 15 minutes on 2 cores; have 3 GB of memory and 4 GB of disk
-free. Metrics Server adds 3 minutes of building, once, and 50 MB of memory.`,
+free. metrics-server adds about 4 minutes of building, once.`,
 		Example: `  lab up
   lab up --nodes 5
   lab up --simulated 100      # also 100 nodes without machines, for scale

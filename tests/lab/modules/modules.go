@@ -46,7 +46,7 @@ var (
 	Kubernetes = Module{"kubernetes", "kubernetes", kubernetesStamp, "about 8 minutes on 2 cores the first time"}
 	Addons     = Module{"addons", "addons", "-s -w", "about 4 minutes on 2 cores the first time"}
 	// MetricsServer is built only for labs that ask for it.
-	MetricsServer = Module{"metrics-server", "metrics-server", "-s -w", "about 3 minutes on 2 cores the first time"}
+	MetricsServer = Module{"metrics-server", "metrics-server", "-s -w", "about 4 minutes on 2 cores the first time"}
 	StandIn       = Module{"mongod-standin", "mongod-standin", "-s -w", "about 80 seconds the first time"}
 )
 

@@ -46,8 +46,16 @@ fn item_token(body: &Value) -> &str {
     text(body.get("token").or_else(|| body.get("id")).unwrap())
 }
 
+/// A gateway pod learns of API pods within one resolve interval of becoming ready; until then it
+/// answers 502.
 async fn expect(world: &World, path: &str, pointer: &str, value: &Value) {
-    let answer = http::get(&http::gateway(world, path)).await.unwrap();
+    let url = http::gateway(world, path);
+    let answer = until("the gateway knows the API pods", seconds(15), async || {
+        http::get(&url)
+            .await
+            .and_then(|answer| if answer.status == 502 { Err("502".to_owned()) } else { Ok(answer) })
+    })
+    .await;
     assert_eq!((answer.status, answer.body.pointer(pointer)), (200, Some(value)), "{path}: {answer:?}");
 }
 

@@ -90,6 +90,17 @@ chart() {
 	tests/lab/lab build >/dev/null && lab helm lint --quiet charts/eaiser-operator
 }
 
+rules() { # the rendered rules, read by the real promtool
+	local folder=$PWD/${CARGO_TARGET_DIR:-target}/rules
+	mkdir -p "$folder" || return
+	cargo run --quiet -- plan -f examples/production.yaml -o json | python3 -c '
+import json, sys
+objects = json.load(sys.stdin)[0]["objects"]
+rules = [o for o in objects if o["kind"] == "ConfigMap" and o["metadata"]["name"].endswith("-rules")]
+print(rules[0]["data"]["rules.yaml"])' >"$folder/rules.yaml" || return
+	tests/lab/lab image exec --mount "$folder:/rules" prometheus -- promtool check rules /rules/rules.yaml
+}
+
 cluster_up() {
 	# The binary the other stages built, without its debug information: a release build would take
 	# minutes more and test the same code.
@@ -130,6 +141,7 @@ stage databases databases
 stage lab-code lab_code
 stage conformance conformance
 stage backend backend
+stage rules rules
 if [ -n "$fast" ]; then
 	results+=("skipped  0s  cluster (asked for --fast)")
 	skipped=$((skipped + 1))

@@ -5,6 +5,7 @@ mod capacity;
 mod gateway;
 mod mongodb;
 mod monitoring;
+mod operation;
 mod redis;
 mod resources;
 mod status;
@@ -17,6 +18,7 @@ pub use capacity::{CapacitySpec, InstanceProfile, Objectives};
 pub use gateway::{GatewayServiceSpec, GatewaySpec, ServiceType};
 pub use mongodb::MongoDbSpec;
 pub use monitoring::{MonitoringMode, MonitoringSpec};
+pub use operation::{DeletionPolicy, OperationSpec};
 pub use redis::{MaxmemoryPolicy, Persistence, RedisSpec};
 pub use resources::{ResourceAmounts, Resources, Storage};
 pub use status::{
@@ -82,6 +84,9 @@ pub struct EaiserClusterSpec {
     /// Prometheus rules and scrape configuration.
     #[serde(default)]
     pub monitoring: MonitoringSpec,
+    /// Pausing, stopping and deleting.
+    #[serde(default)]
+    pub operation: OperationSpec,
 }
 
 /// The CustomResourceDefinition, as it is committed under `crds/`.

@@ -29,7 +29,7 @@ impl Operator {
         let mut log = OpenOptions::new().create(true).append(true).open(world.directory.join(LOG)).unwrap();
         writeln!(log, "--- an operator starts").unwrap();
         let address = free_address();
-        let process = Command::new(env!("CARGO_BIN_EXE_eaiser"))
+        let process = Command::new(binary())
             .args(["operator", "--namespace", &world.namespace, "--http-address", &address])
             .args(["--log-format", "text", "--gateway-image", "localhost/eaiser/nginx:1.30"])
             .args(["--mongodb-image", mongodb_image(), "--redis-image", "localhost/eaiser/redis:8.0"])
@@ -40,6 +40,11 @@ impl Operator {
             .spawn()
             .unwrap();
         Self { process }
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.process.id()
     }
 
     /// SIGKILL: no clean-up runs.
@@ -54,6 +59,13 @@ impl Drop for Operator {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// The program: the one built with the tests, or the one that `EAISER_OPERATOR_BINARY` names, for
+/// measurements of a release build.
+pub fn binary() -> PathBuf {
+    std::env::var_os("EAISER_OPERATOR_BINARY")
+        .map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_eaiser")), PathBuf::from)
 }
 
 /// Name that the audit log knows the operator by.

@@ -65,6 +65,7 @@ pub(super) async fn bring(
     }
     let same = live.digest.as_ref() == Some(&child.digest);
     if same && (memory.is_untouched(&child) || covers(&live.object, &child.rendered)) {
+        memory.found_as_rendered(&child, Instant::now());
         return Ok(Change::None);
     }
     let api = api(client, identity, &child.resource);

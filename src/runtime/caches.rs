@@ -9,6 +9,7 @@ use futures::stream::{BoxStream, SelectAll};
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret, Service, ServiceAccount};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::runtime::reflector::store::WriterDropped;
 use kube::runtime::reflector::{Lookup, ObjectRef, Store};
@@ -31,6 +32,7 @@ pub struct Caches {
     service_accounts: Store<ServiceAccount>,
     config_maps: Store<ConfigMap>,
     services: Store<Service>,
+    network_policies: Store<NetworkPolicy>,
     disruption_budgets: Store<PodDisruptionBudget>,
     stateful_sets: Store<StatefulSet>,
     deployments: Store<Deployment>,
@@ -54,6 +56,7 @@ impl Caches {
             service_accounts: watch::start(client, namespace, &mut touched),
             config_maps: watch::start(client, namespace, &mut touched),
             services: watch::start(client, namespace, &mut touched),
+            network_policies: watch::start(client, namespace, &mut touched),
             disruption_budgets: watch::start(client, namespace, &mut touched),
             stateful_sets: watch::start(client, namespace, &mut touched),
             deployments: watch::start(client, namespace, &mut touched),
@@ -72,6 +75,7 @@ impl Caches {
         self.service_accounts.wait_until_ready().await?;
         self.config_maps.wait_until_ready().await?;
         self.services.wait_until_ready().await?;
+        self.network_policies.wait_until_ready().await?;
         self.disruption_budgets.wait_until_ready().await?;
         self.stateful_sets.wait_until_ready().await?;
         self.deployments.wait_until_ready().await?;
@@ -97,6 +101,7 @@ impl Caches {
             service_accounts: of(&self.service_accounts, identity),
             config_maps: of(&self.config_maps, identity),
             services: of(&self.services, identity),
+            network_policies: of(&self.network_policies, identity),
             disruption_budgets: of(&self.disruption_budgets, identity),
             stateful_sets: of(&self.stateful_sets, identity),
             deployments: of(&self.deployments, identity),

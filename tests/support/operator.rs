@@ -33,6 +33,7 @@ impl Operator {
             .args(["operator", "--namespace", &world.namespace, "--http-address", &address])
             .args(["--log-format", "text", "--gateway-image", "localhost/eaiser/nginx:1.30"])
             .args(["--mongodb-image", mongodb_image(), "--redis-image", "localhost/eaiser/redis:8.0"])
+            .args(address_block(world))
             .env("KUBECONFIG", kubeconfig)
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
@@ -59,6 +60,19 @@ impl Drop for Operator {
 /// Name that the audit log knows the operator by.
 pub fn user(world: &World) -> String {
     format!("system:serviceaccount:{}:{ACCOUNT}", world.namespace)
+}
+
+/// Flag that lets the network policies admit an operator that is no pod: in the lab it runs where the
+/// API server does.
+fn address_block(world: &World) -> Option<String> {
+    static ADDRESS: OnceLock<Option<String>> = OnceLock::new();
+    let address = ADDRESS.get_or_init(|| {
+        lab::name()?;
+        let path = "jsonpath={.endpoints[0].addresses[0]}";
+        let slice = ["--namespace=default", "get", "endpointslices/kubernetes", "--output", path];
+        Some(world.kubectl(&slice))
+    });
+    address.as_ref().map(|address| format!("--operator-address-block={address}/32"))
 }
 
 /// A kubeconfig with a token of the ServiceAccount and the rights of the chart: the one place that

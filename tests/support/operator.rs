@@ -16,6 +16,8 @@ use super::{World, lab};
 const ACCOUNT: &str = "eaiser-operator";
 /// File with what every operator of a scenario logged.
 pub const LOG: &str = "operator.log";
+/// Redis of the lab; its image has a shell too.
+pub const REDIS_IMAGE: &str = "localhost/eaiser/redis:8.0";
 
 /// A running operator; it is killed when this is dropped.
 pub struct Operator {
@@ -25,6 +27,11 @@ pub struct Operator {
 impl Operator {
     /// Starts one that looks after the scenario's namespace.
     pub fn start(world: &World) -> Self {
+        Self::start_with(world, &[])
+    }
+
+    /// The same with further arguments.
+    pub fn start_with(world: &World, further: &[&str]) -> Self {
         let kubeconfig = operator_kubeconfig(world);
         let mut log = OpenOptions::new().create(true).append(true).open(world.directory.join(LOG)).unwrap();
         writeln!(log, "--- an operator starts").unwrap();
@@ -32,8 +39,9 @@ impl Operator {
         let process = Command::new(env!("CARGO_BIN_EXE_eaiser"))
             .args(["operator", "--namespace", &world.namespace, "--http-address", &address])
             .args(["--log-format", "text", "--gateway-image", "localhost/eaiser/nginx:1.30"])
-            .args(["--mongodb-image", mongodb_image(), "--redis-image", "localhost/eaiser/redis:8.0"])
+            .args(["--mongodb-image", mongodb_image(), "--redis-image", REDIS_IMAGE])
             .args(address_block(world))
+            .args(further)
             .env("KUBECONFIG", kubeconfig)
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
@@ -65,14 +73,18 @@ pub fn user(world: &World) -> String {
 /// Flag that lets the network policies admit an operator that is no pod: in the lab it runs where the
 /// API server does.
 fn address_block(world: &World) -> Option<String> {
+    api_server_address(world).map(|address| format!("--operator-address-block={address}/32"))
+}
+
+/// Where the lab's API server runs, its name server, and this process.
+pub fn api_server_address(world: &World) -> Option<&'static str> {
     static ADDRESS: OnceLock<Option<String>> = OnceLock::new();
     let address = ADDRESS.get_or_init(|| {
         lab::name()?;
         let path = "jsonpath={.endpoints[0].addresses[0]}";
-        let slice = ["--namespace=default", "get", "endpointslices/kubernetes", "--output", path];
-        Some(world.kubectl(&slice))
+        Some(world.kubectl(&["--namespace=default", "get", "endpointslices/kubernetes", "--output", path]))
     });
-    address.as_ref().map(|address| format!("--operator-address-block={address}/32"))
+    address.as_deref()
 }
 
 /// A kubeconfig with a token of the ServiceAccount and the rights of the chart: the one place that

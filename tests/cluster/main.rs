@@ -21,5 +21,7 @@ mod pod_loss;
 mod quiet;
 mod ready;
 mod repair;
+mod rights;
+mod secrets;
 mod situations;
 mod volumes;

@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 use kube::config::Kubeconfig;
 use serde_json::json;
 
-use super::{World, lab};
+use super::{World, http, lab};
 
 /// Name of the operator's ServiceAccount.
 const ACCOUNT: &str = "eaiser-operator";
@@ -22,6 +22,7 @@ pub const REDIS_IMAGE: &str = "localhost/eaiser/redis:8.0";
 /// A running operator; it is killed when this is dropped.
 pub struct Operator {
     process: Child,
+    address: String,
 }
 
 impl Operator {
@@ -48,7 +49,17 @@ impl Operator {
             .stderr(log)
             .spawn()
             .unwrap();
-        Self { process }
+        Self { process, address }
+    }
+
+    /// Id of its process.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// What it serves to Prometheus.
+    pub async fn metrics(&self) -> String {
+        http::text(&format!("http://{}/metrics", self.address)).await.unwrap()
     }
 
     /// SIGKILL: no clean-up runs.
@@ -124,6 +135,18 @@ fn install_account(world: &World) {
 
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()
+}
+
+/// Values of the chart that make it use the lab's images.
+pub fn chart_images() -> Vec<String> {
+    let values = [
+        "image.repository=localhost/eaiser/operator".to_owned(),
+        "image.tag=dev".to_owned(),
+        "images.gateway=localhost/eaiser/nginx:1.30".to_owned(),
+        format!("images.mongodb={}", mongodb_image()),
+        format!("images.redis={REDIS_IMAGE}"),
+    ];
+    values.into_iter().flat_map(|value| ["--set".to_owned(), value]).collect()
 }
 
 /// The MongoDB that the lab has: the real one or its stand-in.

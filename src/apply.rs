@@ -118,6 +118,7 @@ fn waves(desired: Desired, live: &Children) -> [Vec<Child>; 2] {
         service_accounts,
         config_maps,
         services,
+        network_policies,
         disruption_budgets,
         stateful_sets,
         deployments,
@@ -130,6 +131,7 @@ fn waves(desired: Desired, live: &Children) -> [Vec<Child>; 2] {
     first.extend(service_accounts.iter().map(|object| Child::new(object, &live.service_accounts)));
     first.extend(config_maps.iter().map(|object| Child::new(object, &live.config_maps)));
     first.extend(services.iter().map(|object| Child::new(object, &live.services)));
+    first.extend(network_policies.iter().map(|object| Child::new(object, &live.network_policies)));
     first.extend(disruption_budgets.iter().map(|object| Child::new(object, &live.disruption_budgets)));
     let mut second = Vec::new();
     second.extend(stateful_sets.iter().map(|object| Child::new(object, &live.stateful_sets)));
@@ -147,6 +149,7 @@ fn strays(identity: &Identity, first: &[Child], second: &[Child], live: &Childre
     all.extend(live.service_accounts.iter().map(Live::of));
     all.extend(live.config_maps.iter().map(Live::of));
     all.extend(live.services.iter().map(Live::of));
+    all.extend(live.network_policies.iter().map(Live::of));
     all.extend(live.disruption_budgets.iter().map(Live::of));
     all.extend(live.stateful_sets.iter().map(Live::of));
     all.extend(live.deployments.iter().map(Live::of));

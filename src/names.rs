@@ -21,6 +21,8 @@ pub const LABEL_COMPONENT: &str = "app.kubernetes.io/component";
 pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// Label and value of the one API Service that Prometheus scrapes; the other names the same pods.
 pub const LABEL_METRICS: (&str, &str) = ("eaiser.io/metrics", "api");
+/// Label that Kubernetes itself puts on every namespace: its name.
+pub const LABEL_NAMESPACE: &str = "kubernetes.io/metadata.name";
 /// Label: the Redis shard of a pod.
 pub const LABEL_SHARD: &str = "redis.eaiser.io/shard";
 
@@ -95,7 +97,7 @@ impl Identity {
         format!("{}-{suffix}", self.name)
     }
 
-    /// Name of a tier's workload, main Service, PDB and ServiceAccount.
+    /// Name of a tier's workload, main Service, PDB, NetworkPolicy and ServiceAccount.
     pub fn tier(&self, tier: Tier) -> String {
         self.child(tier)
     }

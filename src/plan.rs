@@ -28,7 +28,7 @@ pub use resources::ContainerResources;
 
 use crate::crd::EaiserClusterSpec;
 use crate::names::Identity;
-use crate::settings::Settings;
+use crate::settings::{NetworkSettings, Settings};
 
 /// Everything the operator decided about one cluster, without looking at the world.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,6 +49,8 @@ pub struct Plan {
     pub redis: RedisPlan,
     /// Rules and monitors.
     pub monitoring: MonitoringPlan,
+    /// Who may reach the pods besides each other.
+    pub network: NetworkSettings,
 }
 
 /// Plans a cluster.
@@ -67,5 +69,6 @@ pub fn plan(identity: Identity, spec: &EaiserClusterSpec, settings: &Settings) -
         return Err(Problems(problems));
     }
     let cluster_domain = settings.cluster_domain.clone();
-    Ok(Plan { identity, cluster_domain, capacity, api, gateway, mongodb, redis, monitoring })
+    let network = settings.network.clone();
+    Ok(Plan { identity, cluster_domain, capacity, api, gateway, mongodb, redis, monitoring, network })
 }

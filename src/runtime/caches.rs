@@ -8,6 +8,7 @@ use futures::stream::{BoxStream, SelectAll};
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret, Service, ServiceAccount};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::Client;
 use kube::runtime::reflector::ObjectRef;
@@ -29,6 +30,7 @@ pub struct Caches {
     service_accounts: Shelf<ServiceAccount>,
     config_maps: Shelf<ConfigMap>,
     services: Shelf<Service>,
+    network_policies: Shelf<NetworkPolicy>,
     disruption_budgets: Shelf<PodDisruptionBudget>,
     stateful_sets: Shelf<StatefulSet>,
     deployments: Shelf<Deployment>,
@@ -52,6 +54,7 @@ impl Caches {
             service_accounts: watch::start(client, namespace, &mut touched),
             config_maps: watch::start(client, namespace, &mut touched),
             services: watch::start(client, namespace, &mut touched),
+            network_policies: watch::start(client, namespace, &mut touched),
             disruption_budgets: watch::start(client, namespace, &mut touched),
             stateful_sets: watch::start(client, namespace, &mut touched),
             deployments: watch::start(client, namespace, &mut touched),
@@ -70,6 +73,7 @@ impl Caches {
         self.service_accounts.wait_until_filled().await;
         self.config_maps.wait_until_filled().await;
         self.services.wait_until_filled().await;
+        self.network_policies.wait_until_filled().await;
         self.disruption_budgets.wait_until_filled().await;
         self.stateful_sets.wait_until_filled().await;
         self.deployments.wait_until_filled().await;
@@ -96,6 +100,7 @@ impl Caches {
             service_accounts: self.service_accounts.of(&cluster),
             config_maps: self.config_maps.of(&cluster),
             services: self.services.of(&cluster),
+            network_policies: self.network_policies.of(&cluster),
             disruption_budgets: self.disruption_budgets.of(&cluster),
             stateful_sets: self.stateful_sets.of(&cluster),
             deployments: self.deployments.of(&cluster),

@@ -7,6 +7,7 @@ pub mod diagnosis;
 pub mod http;
 pub mod lab;
 pub mod operator;
+pub mod processes;
 pub mod scenario;
 pub mod until;
 pub mod world;

@@ -10,21 +10,29 @@ use std::sync::OnceLock;
 use kube::config::Kubeconfig;
 use serde_json::json;
 
-use super::{World, lab};
+use super::{World, http, lab};
 
 /// Name of the operator's ServiceAccount.
 const ACCOUNT: &str = "eaiser-operator";
 /// File with what every operator of a scenario logged.
 pub const LOG: &str = "operator.log";
+/// Redis of the lab; its image has a shell too.
+pub const REDIS_IMAGE: &str = "localhost/eaiser/redis:8.0";
 
 /// A running operator; it is killed when this is dropped.
 pub struct Operator {
     process: Child,
+    address: String,
 }
 
 impl Operator {
     /// Starts one that looks after the scenario's namespace.
     pub fn start(world: &World) -> Self {
+        Self::start_with(world, &[])
+    }
+
+    /// The same with further arguments.
+    pub fn start_with(world: &World, further: &[&str]) -> Self {
         let kubeconfig = operator_kubeconfig(world);
         let mut log = OpenOptions::new().create(true).append(true).open(world.directory.join(LOG)).unwrap();
         writeln!(log, "--- an operator starts").unwrap();
@@ -32,14 +40,26 @@ impl Operator {
         let process = Command::new(binary())
             .args(["operator", "--namespace", &world.namespace, "--http-address", &address])
             .args(["--log-format", "text", "--gateway-image", "localhost/eaiser/nginx:1.30"])
-            .args(["--mongodb-image", mongodb_image(), "--redis-image", "localhost/eaiser/redis:8.0"])
+            .args(["--mongodb-image", mongodb_image(), "--redis-image", REDIS_IMAGE])
+            .args(address_block(world))
+            .args(further)
             .env("KUBECONFIG", kubeconfig)
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
             .spawn()
             .unwrap();
-        Self { process }
+        Self { process, address }
+    }
+
+    /// Id of its process.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// What it serves to Prometheus.
+    pub async fn metrics(&self) -> String {
+        http::text(&format!("http://{}/metrics", self.address)).await.unwrap()
     }
 
     /// Its process.
@@ -71,6 +91,23 @@ pub fn binary() -> PathBuf {
 /// Name that the audit log knows the operator by.
 pub fn user(world: &World) -> String {
     format!("system:serviceaccount:{}:{ACCOUNT}", world.namespace)
+}
+
+/// Flag that lets the network policies admit an operator that is no pod: in the lab it runs where the
+/// API server does.
+fn address_block(world: &World) -> Option<String> {
+    api_server_address(world).map(|address| format!("--operator-address-block={address}/32"))
+}
+
+/// Where the lab's API server runs, its name server, and this process.
+pub fn api_server_address(world: &World) -> Option<&'static str> {
+    static ADDRESS: OnceLock<Option<String>> = OnceLock::new();
+    let address = ADDRESS.get_or_init(|| {
+        lab::name()?;
+        let path = "jsonpath={.endpoints[0].addresses[0]}";
+        Some(world.kubectl(&["--namespace=default", "get", "endpointslices/kubernetes", "--output", path]))
+    });
+    address.as_deref()
 }
 
 /// A kubeconfig with a token of the ServiceAccount and the rights of the chart: the one place that
@@ -110,6 +147,18 @@ fn install_account(world: &World) {
 
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()
+}
+
+/// Values of the chart that make it use the lab's images.
+pub fn chart_images() -> Vec<String> {
+    let values = [
+        "image.repository=localhost/eaiser/operator".to_owned(),
+        "image.tag=dev".to_owned(),
+        "images.gateway=localhost/eaiser/nginx:1.30".to_owned(),
+        format!("images.mongodb={}", mongodb_image()),
+        format!("images.redis={REDIS_IMAGE}"),
+    ];
+    values.into_iter().flat_map(|value| ["--set".to_owned(), value]).collect()
 }
 
 /// The MongoDB that the lab has: the real one or its stand-in.

@@ -7,12 +7,14 @@ pub mod diagnosis;
 pub mod http;
 pub mod lab;
 pub mod operator;
+pub mod proxy;
 pub mod scenario;
 pub mod until;
 pub mod world;
 
 pub use cluster::{Cluster, example};
 pub use operator::Operator;
+pub use proxy::Proxy;
 pub use scenario::{Needs, scenario};
 pub use until::until;
 pub use world::World;

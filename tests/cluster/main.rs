@@ -14,6 +14,7 @@
 mod support;
 
 mod admission;
+mod crash;
 mod formation;
 mod members;
 mod pod_loss;

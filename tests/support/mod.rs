@@ -4,6 +4,7 @@ pub mod audit;
 pub mod cluster;
 pub mod databases;
 pub mod diagnosis;
+pub mod footprint;
 pub mod http;
 pub mod lab;
 pub mod operator;

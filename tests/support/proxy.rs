@@ -147,7 +147,8 @@ impl Shared {
         let count = record.seen.entry(asked.clone()).or_default();
         *count += 1;
         let count = *count;
-        let dies = record.crash.as_ref().filter(|(point, _)| point.write == *asked && point.occurrence == count);
+        let dies =
+            record.crash.as_ref().filter(|(point, _)| point.write == *asked && point.occurrence == count);
         (number, dies.map(|(point, _)| point.side))
     }
 

@@ -15,6 +15,7 @@ mod support;
 
 mod admission;
 mod bench;
+mod crash;
 mod formation;
 mod members;
 mod network;

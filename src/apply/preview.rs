@@ -1,10 +1,11 @@
 //! What a pass would write, without writing: the same pairing and the same verdicts as
 //! [`super::apply`]. Pure.
 
+use kube::api::ApiResource;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::child::{Child, Standing};
+use super::child::{Child, Live, Standing};
 use super::difference::{FieldChange, differences, removals};
 use super::drift::covers;
 use super::{strays, waves};
@@ -32,6 +33,9 @@ pub enum Action {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ObjectChange {
+    /// Where it is served.
+    #[serde(skip)]
+    pub resource: ApiResource,
     /// Its kind.
     pub kind: String,
     /// Its name.
@@ -52,6 +56,13 @@ pub struct Preview {
     pub unchanged: usize,
 }
 
+impl ObjectChange {
+    fn new(resource: &ApiResource, name: &str, action: Action, fields: Vec<FieldChange>) -> Self {
+        let (resource, kind) = (resource.clone(), resource.kind.clone());
+        Self { resource, kind, name: name.to_owned(), action, fields }
+    }
+}
+
 /// Compares what is desired with what is there.
 pub fn preview(identity: &Identity, desired: Desired, live: &Children) -> Preview {
     let [first, second] = waves(desired, live);
@@ -70,15 +81,9 @@ pub fn preview(identity: &Identity, desired: Desired, live: &Children) -> Previe
             }
             Standing::Ours(live) => (Action::Change, fields(child, &live.object)),
         };
-        let (kind, name) = (child.resource.kind.clone(), child.name.clone());
-        preview.changes.push(ObjectChange { kind, name, action, fields });
+        preview.changes.push(ObjectChange::new(&child.resource, &child.name, action, fields));
     }
-    let deletion = |stray: &super::Live| ObjectChange {
-        kind: stray.resource.kind.clone(),
-        name: stray.name.clone(),
-        action: Action::Delete,
-        fields: Vec::new(),
-    };
+    let deletion = |stray: &Live| ObjectChange::new(&stray.resource, &stray.name, Action::Delete, Vec::new());
     preview.changes.extend(strays.iter().map(deletion));
     preview
 }

@@ -4,6 +4,7 @@ mod crd;
 mod kubernetes;
 mod operator;
 mod plan;
+mod status;
 mod text;
 
 use std::path::Path;
@@ -24,6 +25,7 @@ const EXAMPLES: &str = "Examples:
   eaiser crd | kubectl apply --server-side -f -    install the custom resource
   eaiser plan -f examples/eaiser.yaml              see the derived numbers and every object
   eaiser plan -f eaiser.yaml --cluster             see what applying a file would change
+  eaiser status eaiser -n shop                     see a live cluster on one screen
   eaiser operator --log-format text                run the operator against $KUBECONFIG";
 
 #[derive(Subcommand, Debug)]
@@ -32,8 +34,10 @@ enum Command {
     Operator(operator::Arguments),
     /// Print the CustomResourceDefinition as YAML
     Crd,
-    /// Show what a file would become: derived numbers with their arithmetic, and every object
+    /// Show what a file would become, or what it would change about the live cluster
     Plan(plan::Arguments),
+    /// Show a live cluster on one screen: capacity, pods and their roles, conditions, events
+    Status(status::Arguments),
 }
 
 /// Parses the process' arguments and runs the command.
@@ -56,6 +60,7 @@ pub fn main() -> ExitCode {
         Command::Operator(arguments) => operator::run(arguments),
         Command::Crd => crd::run(),
         Command::Plan(arguments) => plan::run(&arguments, &given),
+        Command::Status(arguments) => status::run(&arguments),
     }
 }
 

@@ -4,8 +4,10 @@
 //! names that belong to somebody else are never touched; they are reported.
 
 pub mod child;
+pub mod difference;
 pub mod drift;
 pub mod memory;
+pub mod preview;
 mod write;
 
 #[cfg(test)]

@@ -50,7 +50,31 @@ pub struct Live {
 /// Makes the JSON form of a live object.
 type MakeObject = Box<dyn FnOnce() -> Value + Send>;
 
+/// What is to be done about one object, before its content is looked at.
+#[derive(Clone, Copy, Debug)]
+pub enum Standing<'a> {
+    /// Nothing of its kind and name is known: it is to be created.
+    Missing,
+    /// It belongs to an earlier cluster of this name, or is being deleted: it is waited for.
+    Leftover,
+    /// It belongs to nobody we know: it is never touched.
+    Foreign,
+    /// It is ours.
+    Ours(&'a Live),
+}
+
 impl Child {
+    /// Whose the live object is.
+    pub fn standing(&self, identity: &Identity) -> Standing<'_> {
+        match &self.live {
+            None => Standing::Missing,
+            Some(live) if live.deleting => Standing::Leftover,
+            Some(live) if live.is_owned_by(identity) => Standing::Ours(live),
+            Some(live) if live.owner.is_some() => Standing::Leftover,
+            Some(_) => Standing::Foreign,
+        }
+    }
+
     /// Pairs a rendered object with its live counterpart among `live`.
     pub fn new<K>(object: &K, live: &[Arc<K>]) -> Self
     where

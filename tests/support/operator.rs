@@ -70,11 +70,6 @@ impl Operator {
         http::text(&format!("http://{}/metrics", self.address)).await.unwrap()
     }
 
-    /// Its process.
-    pub fn pid(&self) -> u32 {
-        self.process.id()
-    }
-
     /// SIGKILL: no clean-up runs.
     pub fn kill(mut self) {
         self.process.kill().unwrap();

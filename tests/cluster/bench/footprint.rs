@@ -70,7 +70,7 @@ pub async fn restart(fleet: &Fleet<'_>) -> Measured {
 
 /// Seconds of CPU the process has used.
 fn cpu(operator: &Operator) -> f64 {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", operator.pid())).unwrap();
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", operator.id())).unwrap();
     let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
     // utime and stime, fields 14 and 15 of the whole line.
     [fields[11], fields[12]].iter().map(|ticks| ticks.parse::<f64>().unwrap()).sum::<f64>() / TICKS
@@ -78,7 +78,7 @@ fn cpu(operator: &Operator) -> f64 {
 
 /// A line of `/proc/PID/status`, in MiB.
 fn status(operator: &Operator, key: &str) -> f64 {
-    let text = std::fs::read_to_string(format!("/proc/{}/status", operator.pid())).unwrap();
+    let text = std::fs::read_to_string(format!("/proc/{}/status", operator.id())).unwrap();
     let line = text.lines().find(|line| line.starts_with(key)).unwrap();
     line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
 }

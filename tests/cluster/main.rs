@@ -16,6 +16,7 @@ mod support;
 mod admission;
 mod formation;
 mod members;
+mod operation;
 mod pod_loss;
 mod quiet;
 mod ready;

@@ -28,6 +28,9 @@ pub const LABEL_SHARD: &str = "redis.eaiser.io/shard";
 
 /// Annotation on every child: digest of what was rendered when it was last applied.
 pub const ANNOTATION_RENDERED: &str = "eaiser.io/rendered";
+/// Annotation on the StatefulSet of a stopped replica set: how many members it had, all of which must
+/// come back for it to have a majority.
+pub const ANNOTATION_MEMBERS: &str = "eaiser.io/members-before-stop";
 /// Pod template annotation: digest of the Secrets and ConfigMaps the pods read at start.
 pub const ANNOTATION_CONFIGURATION: &str = "eaiser.io/configuration";
 

@@ -19,6 +19,7 @@ mod crash;
 mod formation;
 mod members;
 mod network;
+mod operation;
 mod pod_loss;
 mod quiet;
 mod ready;

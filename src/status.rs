@@ -1,6 +1,6 @@
 //! Step 6 of a pass: every condition and number of the status, from scratch. Pure.
 
-pub mod blocker;
+mod blocker;
 pub mod condition;
 mod report;
 mod rolling;
@@ -38,7 +38,7 @@ pub fn compute(
     previous: Option<&EaiserClusterStatus>,
     now: &Time,
 ) -> EaiserClusterStatus {
-    let tiers = rolling::overlaid(pass, tiers::verdicts(pass), previous);
+    let tiers = rolling::overlaid(pass, tiers::verdicts(pass, now), previous);
     let overall = overall(pass, &tiers);
     let unseen = pass.applied.as_ref().ok().and_then(|applied| applied.unseen());
     let progressing = progressing(&overall, &tiers, unseen);

@@ -1,5 +1,6 @@
 //! Live objects, kept current by label-selected watches. No pass ever asks the API server.
 
+mod complaints;
 mod optional;
 mod watch;
 
@@ -19,6 +20,7 @@ use crate::desired::kinds::{PrometheusRule, ServiceMonitor};
 use crate::names::{Identity, LABEL_INSTANCE};
 use crate::reconcile::Guarded;
 use crate::snapshot::{Children, ServedKinds};
+use complaints::Complaints;
 use optional::Optional;
 
 /// Which clusters must be looked at again, as objects of theirs change.
@@ -39,6 +41,7 @@ pub struct Caches {
     claims: Store<PersistentVolumeClaim>,
     prometheus_rules: Optional<PrometheusRule>,
     service_monitors: Optional<ServiceMonitor>,
+    complaints: Complaints,
 }
 
 impl Caches {
@@ -62,6 +65,7 @@ impl Caches {
             claims: watch::start(client, namespace, &mut touched),
             prometheus_rules: Optional::start(client, namespace, &mut touched).await?,
             service_monitors: Optional::start(client, namespace, &mut touched).await?,
+            complaints: Complaints::start(client, namespace, &mut touched),
         };
         Ok((caches, touched))
     }
@@ -79,7 +83,9 @@ impl Caches {
         self.pods.wait_until_ready().await?;
         self.claims.wait_until_ready().await?;
         self.prometheus_rules.wait_until_ready().await?;
-        self.service_monitors.wait_until_ready().await
+        self.service_monitors.wait_until_ready().await?;
+        self.complaints.wait_until_ready().await;
+        Ok(())
     }
 
     /// Optional kinds that the API server serves.
@@ -113,6 +119,7 @@ impl Caches {
                 .unwrap_or_default(),
             pods: of(&self.pods, identity),
             claims: of(&self.claims, identity),
+            complaints: self.complaints.of(identity),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Live objects, kept current by label-selected watches. No pass ever asks the API server.
 
+mod complaints;
 mod optional;
 mod shelf;
 mod watch;
@@ -17,6 +18,7 @@ use crate::desired::kinds::{PrometheusRule, ServiceMonitor};
 use crate::names::Identity;
 use crate::reconcile::Guarded;
 use crate::snapshot::{Children, ServedKinds};
+use complaints::Complaints;
 use optional::Optional;
 use shelf::Shelf;
 
@@ -39,6 +41,7 @@ pub struct Caches {
     claims: Shelf<PersistentVolumeClaim>,
     prometheus_rules: Optional<PrometheusRule>,
     service_monitors: Optional<ServiceMonitor>,
+    complaints: Complaints,
 }
 
 impl Caches {
@@ -63,6 +66,7 @@ impl Caches {
             claims: watch::start(client, namespace, &mut touched),
             prometheus_rules: Optional::start(client, namespace, &mut touched).await?,
             service_monitors: Optional::start(client, namespace, &mut touched).await?,
+            complaints: Complaints::start(client, namespace, &mut touched),
         };
         Ok((caches, touched))
     }
@@ -82,6 +86,7 @@ impl Caches {
         self.claims.wait_until_filled().await;
         self.prometheus_rules.wait_until_filled().await;
         self.service_monitors.wait_until_filled().await;
+        self.complaints.wait_until_ready().await;
     }
 
     /// Optional kinds that the API server serves.
@@ -117,6 +122,7 @@ impl Caches {
                 .unwrap_or_default(),
             pods: self.pods.of(&cluster),
             claims: self.claims.of(&cluster),
+            complaints: self.complaints.of(identity),
         }
     }
 }

@@ -144,7 +144,8 @@ impl Shared {
             return (number, None);
         }
         record.last_write = Some(Instant::now());
-        let count = record.seen.entry(asked.clone()).or_default();
+        let write = asked.as_write();
+        let count = record.seen.entry(write.clone()).or_default();
         *count += 1;
         let count = *count;
         let dies =

@@ -11,7 +11,7 @@ use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 
 use super::{Touched, cluster_of};
-use crate::names::{MANAGED_SELECTOR, OPERATOR};
+use crate::names::{MANAGED_SELECTOR, OPERATOR, REPLICAS_HANDOVER};
 
 /// Starts the watch and adds its touches to `touched`.
 pub(super) fn start<K>(client: &Client, namespace: Option<&str>, touched: &mut SelectAll<Touched>) -> Store<K>
@@ -49,9 +49,10 @@ where
     store
 }
 
-/// managedFields are the larger half of most objects; only our own entry is ever looked at.
+/// managedFields are the larger half of most objects; only our own entries are ever looked at.
 fn forget_foreign_managers<K: Resource>(object: &mut K) {
     if let Some(managers) = object.meta_mut().managed_fields.as_mut() {
-        managers.retain(|entry| entry.manager.as_deref() == Some(OPERATOR));
+        let ours = [OPERATOR, REPLICAS_HANDOVER];
+        managers.retain(|entry| entry.manager.as_deref().is_some_and(|manager| ours.contains(&manager)));
     }
 }

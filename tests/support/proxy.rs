@@ -149,7 +149,7 @@ impl Shared {
         *count += 1;
         let count = *count;
         let dies =
-            record.crash.as_ref().filter(|(point, _)| point.write == *asked && point.occurrence == count);
+            record.crash.as_ref().filter(|(point, _)| point.write == write && point.occurrence == count);
         (number, dies.map(|(point, _)| point.side))
     }
 

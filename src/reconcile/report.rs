@@ -5,10 +5,12 @@ use kube::runtime::events::{Event, EventType};
 use kube::{Resource, ResourceExt};
 use serde_json::json;
 
+use super::finalize::Next;
 use super::{Context, Error};
 use crate::crd::{EaiserCluster, EaiserClusterStatus};
 use crate::drive::Driven;
 use crate::names::OPERATOR;
+use crate::status;
 use crate::status::condition::truncate;
 
 /// Longest note of an event that the API server takes.
@@ -47,6 +49,20 @@ pub(super) async fn publish(
         emit(context, cluster, type_, reason, message).await;
     }
     Ok(())
+}
+
+/// Says what a deletion is at; volumes are named in an event before they go.
+pub(super) async fn deletion(context: &Context, cluster: &EaiserCluster, next: &Next) -> Result<(), Error> {
+    let sentence = next.sentence();
+    if let Next::DeleteClaims(_) = next {
+        emit(context, cluster, EventType::Normal, "PurgeVolumes", &sentence).await;
+    }
+    if *next == Next::Release {
+        return Ok(());
+    }
+    tracing::info!(object = %cluster.name_any(), "deletion: {sentence}");
+    let (generation, previous) = (cluster.metadata.generation, cluster.status.as_ref());
+    publish(context, cluster, status::deleting(&sentence, generation, previous, &context.now())).await
 }
 
 /// Longest action of an event that the API server takes.

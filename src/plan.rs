@@ -30,7 +30,7 @@ pub use resources::ContainerResources;
 
 use crate::crd::EaiserClusterSpec;
 use crate::names::Identity;
-use crate::settings::Settings;
+use crate::settings::{NetworkSettings, Settings};
 
 /// Everything the operator decided about one cluster, without looking at the world.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,6 +51,8 @@ pub struct Plan {
     pub redis: RedisPlan,
     /// Rules and monitors.
     pub monitoring: MonitoringPlan,
+    /// Who may reach the pods besides each other.
+    pub network: NetworkSettings,
     /// Whether it runs, stands still or is left alone.
     pub mode: Mode,
 }
@@ -71,6 +73,6 @@ pub fn plan(identity: Identity, spec: &EaiserClusterSpec, settings: &Settings) -
         return Err(Problems(problems));
     }
     let cluster_domain = settings.cluster_domain.clone();
-    let mode = operation::plan(&spec.operation);
-    Ok(Plan { identity, cluster_domain, capacity, api, gateway, mongodb, redis, monitoring, mode })
+    let (network, mode) = (settings.network.clone(), operation::plan(&spec.operation));
+    Ok(Plan { identity, cluster_domain, capacity, api, gateway, mongodb, redis, monitoring, network, mode })
 }

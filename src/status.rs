@@ -1,6 +1,6 @@
 //! Step 6 of a pass: every condition and number of the status, from scratch. Pure.
 
-pub mod blocker;
+mod blocker;
 pub mod condition;
 mod operation;
 mod report;
@@ -42,7 +42,7 @@ pub fn compute(
 ) -> EaiserClusterStatus {
     let mode = pass.plan.mode;
     let stage = Stage::of(pass.plan, pass.snapshot);
-    let tiers = rolling::overlaid(pass, tiers::verdicts(pass), previous);
+    let tiers = rolling::overlaid(pass, tiers::verdicts(pass, now), previous);
     let tiers = operation::overlaid(pass, stage, tiers);
     let overall = overall(pass, stage, &tiers);
     let unseen = pass.applied.as_ref().ok().and_then(|applied| applied.unseen());

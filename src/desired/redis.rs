@@ -15,7 +15,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use super::stage::Stage;
 use super::{Desired, meta};
 use crate::crd::Storage;
-use crate::names::{Identity, REDIS_BUS_PORT, REDIS_PORT, Tier};
+use crate::names::{DATA_VOLUME, Identity, REDIS_BUS_PORT, REDIS_PORT, Tier};
 use crate::password::Password;
 use crate::plan::Plan;
 use crate::snapshot::Snapshot;
@@ -124,7 +124,7 @@ fn nodes_service(identity: &Identity) -> Service {
 pub fn claim(identity: &Identity, tier: Tier, storage: &Storage) -> PersistentVolumeClaim {
     PersistentVolumeClaim {
         metadata: ObjectMeta {
-            name: Some("data".to_owned()),
+            name: Some(DATA_VOLUME.to_owned()),
             labels: Some(identity.labels(tier)),
             ..ObjectMeta::default()
         },

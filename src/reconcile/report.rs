@@ -9,9 +9,8 @@ use super::finalize::Next;
 use super::{Context, Error};
 use crate::crd::{EaiserCluster, EaiserClusterStatus};
 use crate::drive::Driven;
-use crate::names::OPERATOR;
+use crate::names::{OPERATOR, truncate};
 use crate::status;
-use crate::status::condition::truncate;
 
 /// Longest note of an event that the API server takes.
 const LONGEST_NOTE: usize = 1000;

@@ -108,6 +108,7 @@ fn container(plan: &Plan) -> Container {
         ports: Some(vec![pod::port(PORT, api.port)]),
         resources: Some(pod::resources(&api.resources)),
         security_context: Some(pod::container_security()),
+        termination_message_policy: pod::last_words(),
         readiness_probe: Some(pod::timed(pod::http_probe(&api.probes.readiness, PORT), 2, 2, 2)),
         liveness_probe: Some(pod::timed(pod::http_probe(&api.probes.liveness, PORT), 10, 5, 6)),
         startup_probe: Some(pod::timed(pod::http_probe(&api.probes.liveness, PORT), 1, 5, 300)),

@@ -103,6 +103,7 @@ fn node(plan: &Plan) -> Container {
         ports: Some(vec![pod::port("redis", REDIS_PORT), pod::port("bus", REDIS_BUS_PORT)]),
         resources: Some(pod::resources(&plan.redis.resources)),
         security_context: Some(pod::container_security()),
+        termination_message_policy: pod::last_words(),
         readiness_probe: Some(pod::timed(ping(), 5, 3, 3)),
         liveness_probe: Some(pod::timed(pod::tcp_probe("redis"), 10, 5, 6)),
         // A long append-only file may take minutes to load; the port is open meanwhile.

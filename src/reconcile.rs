@@ -1,17 +1,19 @@
 //! One pass over one object: the six steps in their order.
 
 pub mod context;
+pub mod finalize;
 pub mod guarded;
 pub mod report;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::runtime::controller::Action;
 use kube::{Resource, ResourceExt};
 
 use crate::apply::{self, Applied};
-use crate::crd::EaiserCluster;
+use crate::crd::{DeletionPolicy, EaiserCluster};
 use crate::desired;
 use crate::drive;
 use crate::names::Identity;
@@ -30,6 +32,9 @@ const SETTLED: Duration = Duration::from_secs(20);
 /// A pass that could not finish. Waiting is not an error.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// A deletion, or what prepares one, could not go on.
+    #[error(transparent)]
+    Finalize(#[from] finalize::Error),
     /// Children could not be written; the status says so too.
     #[error(transparent)]
     Apply(#[from] apply::Error),
@@ -47,6 +52,7 @@ impl Error {
     /// Stable reason for metrics and events.
     pub fn reason(&self) -> &'static str {
         match self {
+            Self::Finalize(_) => "FinalizeFailed",
             Self::Apply(error) => error.reason(),
             Self::Status { .. } => "StatusFailed",
         }
@@ -86,7 +92,7 @@ async fn report_unreadable(
     let uid = metadata.uid.clone().unwrap_or_default();
     if metadata.deletion_timestamp.is_some() {
         context.forget(&uid);
-        return Ok(Action::await_change());
+        return release_unreadable(unreadable, context).await;
     }
     tracing::error!(object = %object.name_any(), error = %unreadable.error, "the stored object cannot be read; waiting for a change");
     let session = context.session(&uid);
@@ -99,13 +105,18 @@ async fn report_unreadable(
 }
 
 async fn pass(cluster: &EaiserCluster, context: &Context) -> Result<Action, Error> {
-    let Some(identity) = identity(cluster) else {
+    let Some(identity) = identity_of(&cluster.metadata) else {
         return Ok(Action::await_change());
     };
+    let policy = cluster.spec.operation.deletion_policy;
     if cluster.meta().deletion_timestamp.is_some() {
-        // Owner references delete the children; nothing here needs the operator.
-        context.forget(&identity.uid);
-        return Ok(Action::await_change());
+        return delete(cluster, &identity, policy, context).await;
+    }
+    let purge = policy == DeletionPolicy::Delete;
+    if purge != finalize::is_kept(&cluster.metadata) && !cluster.spec.operation.paused {
+        // Before the first volume exists; the pass goes on when the watch shows the change.
+        finalize::keep(&context.client, &cluster.metadata, purge).await?;
+        return Ok(Action::requeue(CONVERGING));
     }
     let session = context.session(&identity.uid);
     let previous = session.published.newest(cluster.meta(), cluster.status.as_ref());
@@ -157,11 +168,42 @@ async fn pass(cluster: &EaiserCluster, context: &Context) -> Result<Action, Erro
     Ok(Action::requeue(if settled { SETTLED } else { CONVERGING }))
 }
 
+/// A deleted cluster that our finalizer keeps goes on its way; of any other owner references take
+/// care, and nothing here needs the operator. A pause does not hold it up: who deletes wants it gone.
+async fn delete(
+    cluster: &EaiserCluster,
+    identity: &Identity,
+    policy: DeletionPolicy,
+    context: &Context,
+) -> Result<Action, Error> {
+    if !finalize::is_kept(&cluster.metadata) {
+        context.forget(&identity.uid);
+        return Ok(Action::await_change());
+    }
+    let children = context.caches.children_of(identity);
+    let next = finalize::next(identity, policy, &cluster.metadata, &children);
+    report::deletion(context, cluster, &context.session(&identity.uid), &next).await?;
+    finalize::run(&context.client, identity, &cluster.metadata, &next).await?;
+    Ok(Action::requeue(CONVERGING))
+}
+
+/// An object that cannot be read can still be deleted.
+async fn release_unreadable(unreadable: &Unreadable, context: &Context) -> Result<Action, Error> {
+    let metadata = &unreadable.metadata;
+    let (Some(identity), true) = (identity_of(metadata), finalize::is_kept(metadata)) else {
+        return Ok(Action::await_change());
+    };
+    let children = context.caches.children_of(&identity);
+    let next = finalize::next(&identity, unreadable.deletion_policy, metadata, &children);
+    finalize::run(&context.client, &identity, metadata, &next).await?;
+    Ok(Action::requeue(CONVERGING))
+}
+
 /// Name, namespace and uid; the API server sets all three on every stored object.
-fn identity(cluster: &EaiserCluster) -> Option<Identity> {
+fn identity_of(metadata: &ObjectMeta) -> Option<Identity> {
     Some(Identity {
-        namespace: cluster.metadata.namespace.clone()?,
-        name: cluster.metadata.name.clone()?,
-        uid: cluster.metadata.uid.clone()?,
+        namespace: metadata.namespace.clone()?,
+        name: metadata.name.clone()?,
+        uid: metadata.uid.clone()?,
     })
 }

@@ -2,8 +2,8 @@
 
 mod blocker;
 pub mod condition;
-mod operation;
 pub mod news;
+mod operation;
 mod report;
 mod rolling;
 mod tiers;
@@ -109,6 +109,27 @@ pub fn invalid(
         observed_generation: generation,
         phase: Some("Invalid".to_owned()),
         message: Some(message),
+        conditions: condition::merge(conditions, generation, previous, now),
+        ..previous.cloned().unwrap_or_default()
+    }
+}
+
+/// The status of a cluster that is deleted with its volumes; `message` says how far that is.
+pub fn deleting(
+    message: &str,
+    generation: Option<i64>,
+    previous: Option<&EaiserClusterStatus>,
+    now: &Time,
+) -> EaiserClusterStatus {
+    let conditions = vec![
+        ("Ready", Verdict::off(reason::DELETING, message)),
+        ("Progressing", Verdict::on(reason::DELETING, message)),
+        ("Degraded", Verdict::off(reason::NOTHING_FAILS, "nothing fails")),
+    ];
+    EaiserClusterStatus {
+        observed_generation: generation,
+        phase: Some("Deleting".to_owned()),
+        message: Some(message.to_owned()),
         conditions: condition::merge(conditions, generation, previous, now),
         ..previous.cloned().unwrap_or_default()
     }

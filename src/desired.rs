@@ -9,6 +9,7 @@ pub mod monitoring;
 pub mod network_policies;
 pub mod pod;
 pub mod redis;
+pub mod stage;
 
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ use serde_json::Value;
 use crate::plan::Plan;
 use crate::snapshot::Snapshot;
 use kinds::{PrometheusRule, ServiceMonitor};
+use stage::Stage;
 
 /// Every object a cluster should have. The order of the fields is the order of application: what a
 /// pod mounts exists before the pod, and what watches a workload comes after it.
@@ -95,10 +97,11 @@ fn add<K: Serialize>(all: &mut Vec<Value>, objects: &[K]) {
 /// Renders every child of the cluster.
 pub fn build(plan: &Plan, snapshot: &Snapshot) -> Desired {
     let mut desired = Desired::default();
-    mongodb::build(plan, snapshot, &mut desired);
-    redis::build(plan, snapshot, &mut desired);
-    api::build(plan, snapshot, &mut desired);
-    gateway::build(plan, &mut desired);
+    let stage = Stage::of(plan, snapshot);
+    mongodb::build(plan, snapshot, stage, &mut desired);
+    redis::build(plan, snapshot, stage, &mut desired);
+    api::build(plan, snapshot, stage, &mut desired);
+    gateway::build(plan, stage, &mut desired);
     network_policies::build(plan, &mut desired);
     monitoring::build(plan, snapshot, &mut desired);
     desired

@@ -9,6 +9,7 @@ pub mod capacity;
 pub mod gateway;
 pub mod mongodb;
 pub mod monitoring;
+pub mod operation;
 pub mod problem;
 pub mod quantity;
 pub mod redis;
@@ -22,6 +23,7 @@ pub use capacity::{CapacityPlan, Constraint};
 pub use gateway::GatewayPlan;
 pub use mongodb::MongoDbPlan;
 pub use monitoring::MonitoringPlan;
+pub use operation::Mode;
 pub use problem::{Problem, Problems};
 pub use redis::RedisPlan;
 pub use resources::ContainerResources;
@@ -51,6 +53,8 @@ pub struct Plan {
     pub monitoring: MonitoringPlan,
     /// Who may reach the pods besides each other.
     pub network: NetworkSettings,
+    /// Whether it runs, stands still or is left alone.
+    pub mode: Mode,
 }
 
 /// Plans a cluster.
@@ -69,6 +73,6 @@ pub fn plan(identity: Identity, spec: &EaiserClusterSpec, settings: &Settings) -
         return Err(Problems(problems));
     }
     let cluster_domain = settings.cluster_domain.clone();
-    let network = settings.network.clone();
-    Ok(Plan { identity, cluster_domain, capacity, api, gateway, mongodb, redis, monitoring, network })
+    let (network, mode) = (settings.network.clone(), operation::plan(&spec.operation));
+    Ok(Plan { identity, cluster_domain, capacity, api, gateway, mongodb, redis, monitoring, network, mode })
 }

@@ -9,6 +9,7 @@ use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::ResourceExt;
 
+use super::Complaint;
 use crate::desired::kinds::{PrometheusRule, ServiceMonitor};
 use crate::names::{LABEL_COMPONENT, Tier};
 use crate::password::Password;
@@ -42,6 +43,8 @@ pub struct Children {
     pub pods: Vec<Arc<Pod>>,
     /// Volume claims of the databases.
     pub claims: Vec<Arc<PersistentVolumeClaim>>,
+    /// What events say about pods, claims and StatefulSets of the cluster.
+    pub complaints: Vec<Arc<Complaint>>,
 }
 
 impl Children {

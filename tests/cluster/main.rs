@@ -14,9 +14,12 @@
 mod support;
 
 mod admission;
+mod bench;
+mod crash;
 mod formation;
 mod members;
 mod network;
+mod operation;
 mod pod_loss;
 mod quiet;
 mod ready;

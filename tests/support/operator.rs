@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
 use kube::config::Kubeconfig;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{World, http, lab};
 
@@ -33,11 +33,19 @@ impl Operator {
 
     /// The same with further arguments.
     pub fn start_with(world: &World, further: &[&str]) -> Self {
-        let kubeconfig = operator_kubeconfig(world);
+        Self::spawn(world, &operator_kubeconfig(world), further)
+    }
+
+    /// Starts one that finds the API server at another address.
+    pub fn start_through(world: &World, server: &str) -> Self {
+        Self::spawn(world, &redirected_kubeconfig(world, server), &[])
+    }
+
+    fn spawn(world: &World, kubeconfig: &Path, further: &[&str]) -> Self {
         let mut log = OpenOptions::new().create(true).append(true).open(world.directory.join(LOG)).unwrap();
         writeln!(log, "--- an operator starts").unwrap();
         let address = free_address();
-        let process = Command::new(env!("CARGO_BIN_EXE_eaiser"))
+        let process = Command::new(binary())
             .args(["operator", "--namespace", &world.namespace, "--http-address", &address])
             .args(["--log-format", "text", "--gateway-image", "localhost/eaiser/nginx:1.30"])
             .args(["--mongodb-image", mongodb_image(), "--redis-image", REDIS_IMAGE])
@@ -74,6 +82,13 @@ impl Drop for Operator {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// The program: the one built with the tests, or the one that `EAISER_OPERATOR_BINARY` names, for
+/// measurements of a release build.
+pub fn binary() -> PathBuf {
+    std::env::var_os("EAISER_OPERATOR_BINARY")
+        .map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_eaiser")), PathBuf::from)
 }
 
 /// Name that the audit log knows the operator by.
@@ -117,6 +132,16 @@ fn operator_kubeconfig(world: &World) -> PathBuf {
         "contexts": [{"name": "operator", "context": {"cluster": cluster.name, "user": "operator"}}],
         "current-context": "operator",
     });
+    std::fs::write(&path, content.to_string()).unwrap();
+    path
+}
+
+/// The same with another address of the server.
+fn redirected_kubeconfig(world: &World, server: &str) -> PathBuf {
+    let direct = std::fs::read_to_string(operator_kubeconfig(world)).unwrap();
+    let mut content: Value = serde_json::from_str(&direct).unwrap();
+    content["clusters"][0]["cluster"]["server"] = json!(server);
+    let path = world.directory.join("redirected.kubeconfig");
     std::fs::write(&path, content.to_string()).unwrap();
     path
 }

@@ -4,7 +4,7 @@ pub mod roll;
 mod run;
 
 pub use roll::{Roll, Rolls};
-pub use run::run;
+pub use run::{Hands, run};
 
 use crate::mongo::{self, ApplicationUser, WantedMember};
 use crate::names::{APPLICATION_DATABASE, APPLICATION_USER, Identity};

@@ -1,29 +1,30 @@
 //! One pass over one object: the six steps in their order.
 
 pub mod context;
+mod measure;
+pub mod pace;
 mod report;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use kube::core::DeserializeGuard;
 use kube::runtime::controller::Action;
+use kube::runtime::reflector::ObjectRef;
 use kube::{Resource, ResourceExt};
 
 use crate::apply;
-use crate::crd::EaiserCluster;
+use crate::crd::{EaiserCluster, EaiserClusterStatus};
 use crate::desired;
 use crate::drive;
 use crate::names::Identity;
 use crate::plan;
+use crate::runtime::metrics::clusters::Databases;
+use crate::runtime::metrics::phases::Phase;
 use crate::snapshot::take;
 use crate::status;
 pub use context::Context;
-
-/// Looks again while something forms; watches usually come first.
-const CONVERGING: Duration = Duration::from_millis(700);
-/// Looks again at the databases of a settled cluster, which no watch covers.
-const SETTLED: Duration = Duration::from_secs(20);
+use measure::Stopwatch;
 
 /// A pass that could not finish. Waiting is not an error.
 #[derive(Debug, thiserror::Error)]
@@ -89,8 +90,11 @@ async fn pass(cluster: &EaiserCluster, context: &Context) -> Result<Action, Erro
         context.forget(&identity.uid);
         return Ok(Action::await_change());
     }
+    let mut watch = Stopwatch::start(&context.metrics.phases);
     let previous = cluster.status.as_ref();
-    let plan = match plan::plan(identity, &cluster.spec, &context.settings) {
+    let plan = plan::plan(identity, &cluster.spec, &context.settings);
+    watch.lap(Phase::Plan, measure::plan(&plan));
+    let plan = match plan {
         Ok(plan) => plan,
         Err(problems) => {
             let status = status::invalid(&problems, cluster.metadata.generation, previous, &context.now());
@@ -103,15 +107,20 @@ async fn pass(cluster: &EaiserCluster, context: &Context) -> Result<Action, Erro
     let children = context.caches.children_of(&plan.identity);
     let credentials = session.credentials(&plan.identity, &children);
     let snapshot = take::take(&plan, children, credentials, context.caches.served(), &mut connections).await;
+    watch.lap(Phase::Snapshot, measure::Outcome::Applied);
 
     let desired = desired::build(&plan, &snapshot);
+    watch.lap(Phase::Desired, measure::Outcome::Applied);
     let applied =
         apply::apply(&context.client, &plan.identity, desired, &snapshot.children, &session.memory).await;
+    watch.lap(Phase::Apply, measure::apply(&applied));
 
     let initiated_before =
         previous.and_then(|status| status.mongodb.as_ref()).is_some_and(|mongodb| mongodb.initiated);
     let steps = drive::next(&plan, &snapshot, initiated_before);
-    let driven = drive::run(&plan, &snapshot, steps, &connections, &context.client).await;
+    let hands = drive::Hands { connections: &connections, client: &context.client, fence: &context.fence };
+    let driven = drive::run(&plan, &snapshot, steps, hands).await;
+    watch.lap(Phase::Drive, measure::drive(&driven));
 
     let pass = status::Pass {
         plan: &plan,
@@ -121,11 +130,37 @@ async fn pass(cluster: &EaiserCluster, context: &Context) -> Result<Action, Erro
     };
     let status = status::compute(&pass, cluster.metadata.generation, previous, &context.now());
     report::steps(context, cluster, &driven).await;
-    let settled = driven.is_settled() && status.phase.as_deref() == Some("Ready");
-    report::publish(context, cluster, status).await?;
+    let outcome = outcome(&pass, &status);
+    context.metrics.clusters.show(cluster, &status, Databases::of(&snapshot));
+    let changed = previous != Some(&status);
+    let published = report::publish(context, cluster, status).await;
+    watch.lap(Phase::Status, measure::status(&published, changed));
+    published?;
     applied?;
     context.failures.reset(&plan.identity.uid);
-    Ok(Action::requeue(if settled { SETTLED } else { CONVERGING }))
+    let next = context.paces.end(&reference(cluster), outcome);
+    if next.hot {
+        context.metrics.hot_loop();
+        report::hot_loop(context, cluster).await;
+    }
+    Ok(Action::requeue(next.after))
+}
+
+/// What the pass came to, for the rhythm of the next ones.
+fn outcome(pass: &status::Pass<'_>, status: &EaiserClusterStatus) -> pace::Outcome {
+    let driven = pass.driven;
+    let wrote = pass.applied.as_ref().is_ok_and(|applied| applied.unseen().is_some());
+    let did = (&pass.applied, &driven.done, &driven.failed);
+    pace::Outcome {
+        situation: pace::situation(status, &did),
+        acted: wrote || !driven.done.is_empty(),
+        settled: driven.is_settled() && status.phase.as_deref() == Some("Ready"),
+    }
+}
+
+/// The key that watches and queue know the cluster by.
+fn reference(cluster: &EaiserCluster) -> ObjectRef<Guarded> {
+    ObjectRef::new(&cluster.name_any()).within(&cluster.namespace().unwrap_or_default())
 }
 
 /// Name, namespace and uid; the API server sets all three on every stored object.

@@ -5,6 +5,7 @@ mod watch;
 
 use std::sync::Arc;
 
+use futures::FutureExt;
 use futures::stream::{BoxStream, SelectAll};
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
@@ -82,6 +83,27 @@ impl Caches {
         self.service_monitors.wait_until_ready().await
     }
 
+    /// Kinds whose watch has not delivered its first full list.
+    pub fn unfilled(&self) -> Vec<String> {
+        [
+            pending(&self.secrets),
+            pending(&self.service_accounts),
+            pending(&self.config_maps),
+            pending(&self.services),
+            pending(&self.disruption_budgets),
+            pending(&self.stateful_sets),
+            pending(&self.deployments),
+            pending(&self.autoscalers),
+            pending(&self.pods),
+            pending(&self.claims),
+            self.prometheus_rules.store().and_then(pending),
+            self.service_monitors.store().and_then(pending),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
     /// Optional kinds that the API server serves.
     pub fn served(&self) -> ServedKinds {
         ServedKinds {
@@ -115,6 +137,15 @@ impl Caches {
             claims: of(&self.claims, identity),
         }
     }
+}
+
+/// The kind, while its first list is missing.
+fn pending<K>(store: &Store<K>) -> Option<String>
+where
+    K: Resource<DynamicType = ()> + Lookup<DynamicType = ()> + Clone + 'static,
+{
+    let filled = store.wait_until_ready().now_or_never().is_some();
+    (!filled).then(|| <K as Resource>::kind(&()).into_owned())
 }
 
 fn of<K>(store: &Store<K>, identity: &Identity) -> Vec<Arc<K>>

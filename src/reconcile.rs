@@ -13,12 +13,12 @@ use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Resource, ResourceExt};
 
-use crate::apply;
+use crate::apply::{self, Applied};
 use crate::crd::{EaiserCluster, EaiserClusterStatus};
 use crate::desired;
 use crate::drive;
 use crate::names::Identity;
-use crate::plan;
+use crate::plan::{self, Mode};
 use crate::runtime::metrics::clusters::Databases;
 use crate::runtime::metrics::phases::Phase;
 use crate::snapshot::take;
@@ -97,7 +97,9 @@ async fn pass(cluster: &EaiserCluster, context: &Context) -> Result<Action, Erro
     let plan = match plan {
         Ok(plan) => plan,
         Err(problems) => {
-            let status = status::invalid(&problems, cluster.metadata.generation, previous, &context.now());
+            let mode = plan::operation::plan(&cluster.spec.operation);
+            let status =
+                status::invalid(&problems, mode, cluster.metadata.generation, previous, &context.now());
             report::publish(context, cluster, status).await?;
             return Ok(Action::await_change());
         }
@@ -109,18 +111,23 @@ async fn pass(cluster: &EaiserCluster, context: &Context) -> Result<Action, Erro
     let snapshot = take::take(&plan, children, credentials, context.caches.served(), &mut connections).await;
     watch.lap(Phase::Snapshot, measure::Outcome::Applied);
 
-    let desired = desired::build(&plan, &snapshot);
-    watch.lap(Phase::Desired, measure::Outcome::Applied);
-    let applied =
-        apply::apply(&context.client, &plan.identity, desired, &snapshot.children, &session.memory).await;
-    watch.lap(Phase::Apply, measure::apply(&applied));
-
     let initiated_before =
         previous.and_then(|status| status.mongodb.as_ref()).is_some_and(|mongodb| mongodb.initiated);
     let steps = drive::next(&plan, &snapshot, initiated_before);
-    let hands = drive::Hands { connections: &connections, client: &context.client, fence: &context.fence };
-    let driven = drive::run(&plan, &snapshot, steps, hands).await;
-    watch.lap(Phase::Drive, measure::drive(&driven));
+    let (applied, driven) = if plan.mode == Mode::Paused {
+        (Ok(Applied::default()), steps.untaken())
+    } else {
+        let desired = desired::build(&plan, &snapshot);
+        watch.lap(Phase::Desired, measure::Outcome::Applied);
+        let (identity, memory) = (&plan.identity, &session.memory);
+        let applied = apply::apply(&context.client, identity, desired, &snapshot.children, memory).await;
+        watch.lap(Phase::Apply, measure::apply(&applied));
+        let hands =
+            drive::Hands { connections: &connections, client: &context.client, fence: &context.fence };
+        let driven = drive::run(&plan, &snapshot, steps, hands).await;
+        watch.lap(Phase::Drive, measure::drive(&driven));
+        (applied, driven)
+    };
 
     let pass = status::Pass {
         plan: &plan,
@@ -151,11 +158,14 @@ fn outcome(pass: &status::Pass<'_>, status: &EaiserClusterStatus) -> pace::Outco
     let driven = pass.driven;
     let wrote = pass.applied.as_ref().is_ok_and(|applied| applied.unseen().is_some());
     let did = (&pass.applied, &driven.done, &driven.failed);
-    pace::Outcome {
-        situation: pace::situation(status, &did),
-        acted: wrote || !driven.done.is_empty(),
-        settled: driven.is_settled() && status.phase.as_deref() == Some("Ready"),
-    }
+    // What is stopped or paused has nothing to wait for that a watch would not tell.
+    let settled = match status.phase.as_deref() {
+        Some("Ready") => driven.is_settled(),
+        Some("Stopped" | "Paused") => pass.applied.is_ok(),
+        _ => false,
+    };
+    let acted = wrote || !driven.done.is_empty();
+    pace::Outcome { situation: pace::situation(status, &did), acted, settled }
 }
 
 /// The key that watches and queue know the cluster by.

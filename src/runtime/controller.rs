@@ -235,8 +235,9 @@ fn watch_clusters(
 
 /// Says when the caches are filled.
 async fn mark_ready(clusters: Store<Guarded>, context: Arc<Context>) {
-    let filled = futures::future::join(clusters.wait_until_ready(), context.caches.wait_until_ready()).await;
-    if let (Ok(()), Ok(())) = filled {
+    // An error means that the watch is gone, and with it the process' work.
+    if clusters.wait_until_ready().await.is_ok() {
+        context.caches.wait_until_filled().await;
         context.metrics.caches_ready();
         tracing::info!(version = env!("CARGO_PKG_VERSION"), "watching EaiserClusters");
     }

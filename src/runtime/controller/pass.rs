@@ -63,7 +63,7 @@ async fn admitted(
 ) -> Option<Permit<ObjectRef<Guarded>>> {
     // An error means that a watch is gone, and with it the process' work.
     turns.store.wait_until_ready().await.ok()?;
-    context.caches.wait_until_ready().await.ok()?;
+    context.caches.wait_until_filled().await;
     loop {
         context.fence.opened().await;
         let permit = turns.gate.enter(key.clone(), priority).await;

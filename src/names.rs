@@ -21,11 +21,16 @@ pub const LABEL_COMPONENT: &str = "app.kubernetes.io/component";
 pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// Label and value of the one API Service that Prometheus scrapes; the other names the same pods.
 pub const LABEL_METRICS: (&str, &str) = ("eaiser.io/metrics", "api");
+/// Label that Kubernetes itself puts on every namespace: its name.
+pub const LABEL_NAMESPACE: &str = "kubernetes.io/metadata.name";
 /// Label: the Redis shard of a pod.
 pub const LABEL_SHARD: &str = "redis.eaiser.io/shard";
 
 /// Annotation on every child: digest of what was rendered when it was last applied.
 pub const ANNOTATION_RENDERED: &str = "eaiser.io/rendered";
+/// Annotation on the StatefulSet of a stopped replica set: how many members it had, all of which must
+/// come back for it to have a majority.
+pub const ANNOTATION_MEMBERS: &str = "eaiser.io/members-before-stop";
 /// Pod template annotation: digest of the Secrets and ConfigMaps the pods read at start.
 pub const ANNOTATION_CONFIGURATION: &str = "eaiser.io/configuration";
 
@@ -98,7 +103,7 @@ impl Identity {
         format!("{}-{suffix}", self.name)
     }
 
-    /// Name of a tier's workload, main Service, PDB and ServiceAccount.
+    /// Name of a tier's workload, main Service, PDB, NetworkPolicy and ServiceAccount.
     pub fn tier(&self, tier: Tier) -> String {
         self.child(tier)
     }

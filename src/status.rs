@@ -3,6 +3,7 @@
 mod blocker;
 pub mod condition;
 pub mod news;
+mod operation;
 mod report;
 mod rolling;
 mod tiers;
@@ -14,8 +15,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::apply::Applied;
 use crate::crd::EaiserClusterStatus;
+use crate::desired::stage::{Progress, Stage};
 use crate::drive::Driven;
-use crate::plan::{Plan, Problems};
+use crate::plan::{Mode, Plan, Problems};
 use crate::snapshot::Snapshot;
 use condition::{Verdict, reason};
 
@@ -39,10 +41,17 @@ pub fn compute(
     previous: Option<&EaiserClusterStatus>,
     now: &Time,
 ) -> EaiserClusterStatus {
+    let mode = pass.plan.mode;
+    let stage = Stage::of(pass.plan, pass.snapshot);
     let tiers = rolling::overlaid(pass, tiers::verdicts(pass, now), previous);
-    let overall = overall(pass, &tiers);
+    let tiers = operation::overlaid(pass, stage, tiers);
+    let overall = overall(pass, stage, &tiers);
     let unseen = pass.applied.as_ref().ok().and_then(|applied| applied.unseen());
-    let progressing = progressing(&overall, &tiers, unseen);
+    let progressing = match (mode, stage.progress) {
+        (Mode::Paused, _) => Verdict::off(reason::PAUSED, "paused: nothing is changed"),
+        (_, Progress::Stopped) => Verdict::off(reason::STOPPED, overall.message.clone()),
+        _ => progressing(&overall, &tiers, unseen),
+    };
     let degraded = tiers.iter().find(|(_, verdict)| verdict.failing).map(|(_, verdict)| verdict);
     let mut conditions = vec![
         ("Ready", overall.clone()),
@@ -55,15 +64,18 @@ pub fn compute(
             ),
         ),
         ("SpecValid", Verdict::on(reason::VALID, "the spec can be carried out")),
+        ("Paused", operation::paused(mode)),
     ];
     let stalled = tiers.iter().map(|(_, verdict)| verdict).find(|verdict| needs_a_person(verdict.reason));
     let for_kstatus = for_kstatus(&progressing, stalled);
-    let phase = match (overall.holds, degraded) {
+    let phase = operation::phase(mode, stage, previous, overall.holds);
+    let phase = phase.unwrap_or(match (overall.holds, degraded) {
         (true, _) => "Ready",
         (false, Some(_)) => "Degraded",
         (false, None) => "Forming",
-    };
+    });
     let message = if progressing.reason == reason::ROLLING { progressing.message } else { overall.message };
+    let message = if mode == Mode::Paused { format!("paused; {message}") } else { message };
     conditions.extend(for_kstatus);
     conditions.extend(tiers);
     EaiserClusterStatus {
@@ -79,6 +91,7 @@ pub fn compute(
 /// numbers that describe it.
 pub fn invalid(
     problems: &Problems,
+    mode: Mode,
     generation: Option<i64>,
     previous: Option<&EaiserClusterStatus>,
     now: &Time,
@@ -89,6 +102,7 @@ pub fn invalid(
         ("Progressing", Verdict::off(reason::SPEC_INVALID, "waits for a corrected spec")),
         ("Degraded", Verdict::on(reason::SPEC_INVALID, message.clone())),
         ("SpecValid", Verdict::off(reason::SPEC_INVALID, problems.to_string())),
+        ("Paused", operation::paused(mode)),
         ("Stalled", Verdict::on(reason::SPEC_INVALID, message.clone())),
     ];
     EaiserClusterStatus {
@@ -142,9 +156,12 @@ fn for_kstatus(progressing: &Verdict, stalled: Option<&Verdict>) -> Option<(&'st
 
 /// Ready when every tier that serves traffic is; else the first reason why not, in the order in
 /// which the tiers depend on each other.
-fn overall(pass: &Pass<'_>, tiers: &[(&'static str, Verdict)]) -> Verdict {
+fn overall(pass: &Pass<'_>, stage: Stage, tiers: &[(&'static str, Verdict)]) -> Verdict {
     if let Err(message) = &pass.applied {
         return Verdict::off(reason::APPLY_FAILED, message.clone());
+    }
+    if let Some(verdict) = operation::overall(stage, tiers) {
+        return verdict;
     }
     let needed = ["MongoDBReady", "RedisReady", "ApiReady", "GatewayReady", "MonitoringReady"];
     let missing =

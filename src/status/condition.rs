@@ -79,6 +79,16 @@ pub mod reason {
     pub const SPEC_INVALID: &str = "SpecInvalid";
     /// The stored object does not fit the types; the message names the fields.
     pub const UNREADABLE: &str = "Unreadable";
+    /// The spec asks to touch nothing.
+    pub const PAUSED: &str = "Paused";
+    /// The spec does not ask for a pause.
+    pub const NOT_PAUSED: &str = "NotPaused";
+    /// Tiers are being taken to zero pods, as the spec asks.
+    pub const STOPPING: &str = "Stopping";
+    /// No pod runs, as the spec asks.
+    pub const STOPPED: &str = "Stopped";
+    /// Stopped tiers come back, each when the one it needs serves.
+    pub const STARTING: &str = "Starting";
 }
 
 /// The content of one condition.

@@ -31,13 +31,13 @@ echo "resolver$servers valid=2s;" > "$1"
 "#;
 
 /// Renders the Deployment; `digest` rolls it when the configuration changes.
-pub fn build(plan: &Plan, digest: String) -> Deployment {
+pub fn build(plan: &Plan, replicas: i64, digest: String) -> Deployment {
     let identity = &plan.identity;
     let selector = meta::selector(identity, Tier::Gateway);
     Deployment {
         metadata: meta::object(identity, Tier::Gateway, identity.tier(Tier::Gateway)),
         spec: Some(DeploymentSpec {
-            replicas: i32::try_from(plan.gateway.replicas).ok(),
+            replicas: i32::try_from(replicas).ok(),
             selector: selector.clone(),
             strategy: Some(DeploymentStrategy {
                 type_: Some("RollingUpdate".to_owned()),

@@ -10,7 +10,7 @@ use kube::Resource;
 use kube::core::cel::ValidationErrors;
 use serde_json::Value;
 
-use crate::crd::EaiserCluster;
+use crate::crd::{EaiserCluster, EaiserClusterSpec};
 use crate::names::Identity;
 use crate::plan::{self, Plan, Problem, Problems};
 use crate::settings::Settings;
@@ -52,14 +52,39 @@ pub fn clusters(text: &str) -> Result<Vec<Value>, Error> {
     Ok(clusters)
 }
 
+/// The spec of one object, completed with its defaults, when schema and rules hold.
+///
+/// # Errors
+/// Every violation of the schema; or else every broken rule.
+pub fn spec(document: &Value) -> Result<EaiserClusterSpec, Problems> {
+    schema::check(document)?;
+    let cluster = parse(document)?;
+    match cluster.validate_cel() {
+        Ok(()) => Ok(cluster.spec),
+        Err(errors) => Err(Problems(broken_rules(errors))),
+    }
+}
+
+/// Judges one object as the successor of a stored one.
+///
+/// # Errors
+/// Every rule about changes that it breaks.
+pub fn change(document: &Value, stored: &EaiserCluster) -> Result<(), Problems> {
+    parse(document)?.validate_cel_update(stored).map_err(|errors| Problems(broken_rules(errors)))
+}
+
+fn parse(document: &Value) -> Result<EaiserCluster, Problems> {
+    serde_json::from_value(document.clone())
+        .map_err(|error| Problems(vec![Problem::new("metadata", error.to_string())]))
+}
+
 /// Plans one object: schema, then rules across fields, then the plan itself.
 ///
 /// # Errors
 /// Every violation of the schema; or else every broken rule and every problem of the plan.
 pub fn plan(document: &Value, settings: &Settings) -> Result<Plan, Problems> {
     schema::check(document)?;
-    let cluster: EaiserCluster = serde_json::from_value(document.clone())
-        .map_err(|error| Problems(vec![Problem::new("metadata", error.to_string())]))?;
+    let cluster = parse(document)?;
     let identity = Identity {
         namespace: cluster.metadata.namespace.clone().unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned()),
         name: cluster.metadata.name.clone().unwrap_or_default(),

@@ -10,12 +10,12 @@ use kube::core::DeserializeGuard;
 use kube::runtime::controller::Action;
 use kube::{Resource, ResourceExt};
 
-use crate::apply;
+use crate::apply::{self, Applied};
 use crate::crd::EaiserCluster;
 use crate::desired;
 use crate::drive;
 use crate::names::Identity;
-use crate::plan;
+use crate::plan::{self, Mode};
 use crate::snapshot::take;
 use crate::status;
 pub use context::Context;
@@ -93,7 +93,9 @@ async fn pass(cluster: &EaiserCluster, context: &Context) -> Result<Action, Erro
     let plan = match plan::plan(identity, &cluster.spec, &context.settings) {
         Ok(plan) => plan,
         Err(problems) => {
-            let status = status::invalid(&problems, cluster.metadata.generation, previous, &context.now());
+            let mode = plan::operation::plan(&cluster.spec.operation);
+            let status =
+                status::invalid(&problems, mode, cluster.metadata.generation, previous, &context.now());
             report::publish(context, cluster, status).await?;
             return Ok(Action::await_change());
         }
@@ -104,14 +106,17 @@ async fn pass(cluster: &EaiserCluster, context: &Context) -> Result<Action, Erro
     let credentials = session.credentials(&plan.identity, &children);
     let snapshot = take::take(&plan, children, credentials, context.caches.served(), &mut connections).await;
 
-    let desired = desired::build(&plan, &snapshot);
-    let applied =
-        apply::apply(&context.client, &plan.identity, desired, &snapshot.children, &session.memory).await;
-
     let initiated_before =
         previous.and_then(|status| status.mongodb.as_ref()).is_some_and(|mongodb| mongodb.initiated);
     let steps = drive::next(&plan, &snapshot, initiated_before);
-    let driven = drive::run(&plan, &snapshot, steps, &connections, &context.client).await;
+    let (applied, driven) = if plan.mode == Mode::Paused {
+        (Ok(Applied::default()), steps.untaken())
+    } else {
+        let desired = desired::build(&plan, &snapshot);
+        let (identity, memory) = (&plan.identity, &session.memory);
+        let applied = apply::apply(&context.client, identity, desired, &snapshot.children, memory).await;
+        (applied, drive::run(&plan, &snapshot, steps, &connections, &context.client).await)
+    };
 
     let pass = status::Pass {
         plan: &plan,
@@ -121,7 +126,12 @@ async fn pass(cluster: &EaiserCluster, context: &Context) -> Result<Action, Erro
     };
     let status = status::compute(&pass, cluster.metadata.generation, previous, &context.now());
     report::steps(context, cluster, &driven).await;
-    let settled = driven.is_settled() && status.phase.as_deref() == Some("Ready");
+    // What is stopped or paused has nothing to wait for that a watch would not tell.
+    let settled = match status.phase.as_deref() {
+        Some("Ready") => driven.is_settled(),
+        Some("Stopped" | "Paused") => applied.is_ok(),
+        _ => false,
+    };
     report::publish(context, cluster, status).await?;
     applied?;
     context.failures.reset(&plan.identity.uid);

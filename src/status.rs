@@ -1,7 +1,8 @@
 //! Step 6 of a pass: every condition and number of the status, from scratch. Pure.
 
-pub mod blocker;
+mod blocker;
 pub mod condition;
+mod operation;
 mod report;
 mod rolling;
 mod tiers;
@@ -13,8 +14,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::apply::Applied;
 use crate::crd::EaiserClusterStatus;
+use crate::desired::stage::{Progress, Stage};
 use crate::drive::Driven;
-use crate::plan::{Plan, Problems};
+use crate::plan::{Mode, Plan, Problems};
 use crate::snapshot::Snapshot;
 use condition::{Verdict, reason};
 
@@ -38,10 +40,17 @@ pub fn compute(
     previous: Option<&EaiserClusterStatus>,
     now: &Time,
 ) -> EaiserClusterStatus {
-    let tiers = rolling::overlaid(pass, tiers::verdicts(pass), previous);
-    let overall = overall(pass, &tiers);
+    let mode = pass.plan.mode;
+    let stage = Stage::of(pass.plan, pass.snapshot);
+    let tiers = rolling::overlaid(pass, tiers::verdicts(pass, now), previous);
+    let tiers = operation::overlaid(pass, stage, tiers);
+    let overall = overall(pass, stage, &tiers);
     let unseen = pass.applied.as_ref().ok().and_then(|applied| applied.unseen());
-    let progressing = progressing(&overall, &tiers, unseen);
+    let progressing = match (mode, stage.progress) {
+        (Mode::Paused, _) => Verdict::off(reason::PAUSED, "paused: nothing is changed"),
+        (_, Progress::Stopped) => Verdict::off(reason::STOPPED, overall.message.clone()),
+        _ => progressing(&overall, &tiers, unseen),
+    };
     let degraded = tiers.iter().find(|(_, verdict)| verdict.failing).map(|(_, verdict)| verdict);
     let mut conditions = vec![
         ("Ready", overall.clone()),
@@ -54,13 +63,16 @@ pub fn compute(
             ),
         ),
         ("SpecValid", Verdict::on(reason::VALID, "the spec can be carried out")),
+        ("Paused", operation::paused(mode)),
     ];
-    let phase = match (overall.holds, degraded) {
+    let phase = operation::phase(mode, stage, previous, overall.holds);
+    let phase = phase.unwrap_or(match (overall.holds, degraded) {
         (true, _) => "Ready",
         (false, Some(_)) => "Degraded",
         (false, None) => "Forming",
-    };
+    });
     let message = if progressing.reason == reason::ROLLING { progressing.message } else { overall.message };
+    let message = if mode == Mode::Paused { format!("paused; {message}") } else { message };
     conditions.extend(tiers);
     EaiserClusterStatus {
         observed_generation: generation,
@@ -75,6 +87,7 @@ pub fn compute(
 /// numbers that describe it.
 pub fn invalid(
     problems: &Problems,
+    mode: Mode,
     generation: Option<i64>,
     previous: Option<&EaiserClusterStatus>,
     now: &Time,
@@ -85,6 +98,7 @@ pub fn invalid(
         ("Progressing", Verdict::off(reason::SPEC_INVALID, "waits for a corrected spec")),
         ("Degraded", Verdict::on(reason::SPEC_INVALID, message.clone())),
         ("SpecValid", Verdict::off(reason::SPEC_INVALID, problems.to_string())),
+        ("Paused", operation::paused(mode)),
     ];
     EaiserClusterStatus {
         observed_generation: generation,
@@ -97,9 +111,12 @@ pub fn invalid(
 
 /// Ready when every tier that serves traffic is; else the first reason why not, in the order in
 /// which the tiers depend on each other.
-fn overall(pass: &Pass<'_>, tiers: &[(&'static str, Verdict)]) -> Verdict {
+fn overall(pass: &Pass<'_>, stage: Stage, tiers: &[(&'static str, Verdict)]) -> Verdict {
     if let Err(message) = &pass.applied {
         return Verdict::off(reason::APPLY_FAILED, message.clone());
+    }
+    if let Some(verdict) = operation::overall(stage, tiers) {
+        return verdict;
     }
     let needed = ["MongoDBReady", "RedisReady", "ApiReady", "GatewayReady", "MonitoringReady"];
     let missing =

@@ -19,7 +19,7 @@ pub fn covers(live: &Value, rendered: &Value) -> bool {
     }
 }
 
-fn covers_field(live: &Map<String, Value>, key: &str, rendered: &Value) -> bool {
+pub(super) fn covers_field(live: &Map<String, Value>, key: &str, rendered: &Value) -> bool {
     match (live.get(key), rendered) {
         (None, rendered) => is_empty(rendered),
         (Some(Value::String(live)), Value::String(rendered)) => {
@@ -30,7 +30,7 @@ fn covers_field(live: &Map<String, Value>, key: &str, rendered: &Value) -> bool 
 }
 
 /// The server drops empty maps and lists.
-fn is_empty(value: &Value) -> bool {
+pub(super) fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null => true,
         Value::Object(map) => map.is_empty(),
@@ -41,14 +41,19 @@ fn is_empty(value: &Value) -> bool {
 
 /// Lists of named elements match by name, as server-side apply merges them; others by position.
 fn covers_list(live: &[Value], rendered: &[Value]) -> bool {
-    let name = |value: &Value| value.get("name").and_then(Value::as_str).map(str::to_owned);
-    let named = !rendered.is_empty() && rendered.iter().all(|element| name(element).is_some());
+    let named = !rendered.is_empty() && rendered.iter().all(|element| element_name(element).is_some());
     if named {
         return rendered.iter().all(|element| {
-            live.iter().any(|candidate| name(candidate) == name(element) && covers(candidate, element))
+            let same = |candidate: &&Value| element_name(candidate) == element_name(element);
+            live.iter().filter(same).any(|candidate| covers(candidate, element))
         });
     }
     live.len() == rendered.len() && live.iter().zip(rendered).all(|(live, rendered)| covers(live, rendered))
+}
+
+/// What an element of a list is called.
+pub(super) fn element_name(element: &Value) -> Option<&str> {
+    element.get("name").and_then(Value::as_str)
 }
 
 /// The server rewrites quantities: `0.5` CPU comes back as `500m`, `1024Mi` as `1Gi`.

@@ -7,7 +7,7 @@ use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
 
 use super::Change;
-use super::child::{Child, Live};
+use super::child::{Child, Live, Standing};
 use super::drift::covers;
 use super::memory::Memory;
 use crate::names::{Identity, OPERATOR, REPLICAS_HANDOVER};
@@ -54,17 +54,15 @@ pub(super) async fn bring(
     if memory.is_on_its_way(&child, Instant::now()) {
         return Ok(Change::OnItsWay(label));
     }
-    let Some(live) = &child.live else {
-        return create(client, identity, &child, memory).await;
+    let live = match child.standing(identity) {
+        Standing::Missing => return create(client, identity, &child, memory).await,
+        Standing::Leftover => return Ok(Change::Leftover(label)),
+        Standing::Foreign => return Ok(Change::Foreign(label)),
+        Standing::Ours(live) => live,
     };
-    if live.deleting {
-        return Ok(Change::Leftover(label));
-    }
-    if !live.is_owned_by(identity) {
-        return Ok(if live.owner.is_some() { Change::Leftover(label) } else { Change::Foreign(label) });
-    }
     let same = live.digest.as_ref() == Some(&child.digest);
     if same && (memory.is_untouched(&child) || covers(&live.object, &child.rendered)) {
+        memory.found_as_rendered(&child, Instant::now());
         return Ok(Change::None);
     }
     let api = api(client, identity, &child.resource);

@@ -1,7 +1,13 @@
-//! `eaiser plan -f FILE`: derived numbers with their arithmetic, and every object.
+//! `eaiser plan`: what a file would become, offline or held against the live cluster.
 
+mod comparison;
+mod live;
+mod report;
+mod restarts;
+mod settings;
 mod table;
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -9,6 +15,8 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
+use super::kubernetes::{self, Connection};
+use super::text;
 use crate::desired::{self, Desired};
 use crate::manifest;
 use crate::plan::Plan;
@@ -19,25 +27,41 @@ use crate::snapshot::{ServedKinds, Snapshot};
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
+    /// With --cluster and without a file: the cluster to look at; default: all of the namespace
+    #[arg(requires = "cluster", conflicts_with = "filename")]
+    name: Option<String>,
     /// File with one or more EaiserClusters; `-` reads standard input
+    #[arg(short, long, required_unless_present = "cluster")]
+    filename: Option<PathBuf>,
+    /// Compare with the live cluster: what would be created, changed, deleted and restarted
     #[arg(short, long)]
-    filename: PathBuf,
-    /// Form of the output; json and yaml hold the objects in full
+    cluster: bool,
+    #[command(flatten)]
+    connection: Connection,
+    /// Form of the output; json and yaml hold everything in full
     #[arg(short, long, value_enum, default_value_t)]
     output: Output,
-    /// Plan for an API server with prometheus-operator's kinds
-    #[arg(long)]
+    /// Plan for an API server with prometheus-operator's kinds; with --cluster the server tells
+    #[arg(long, conflicts_with = "cluster")]
     prometheus_operator: bool,
     #[command(flatten)]
     settings: Settings,
 }
 
 const EXAMPLES: &str = "Examples:
-  eaiser plan -f eaiser.yaml
-  kubectl get eac eaiser -o yaml | eaiser plan -f -
+  eaiser plan -f eaiser.yaml                      what the file becomes, offline
+  eaiser plan -f eaiser.yaml --cluster            what applying it would change, and restart
+  eaiser plan --cluster eaiser -n shop            what the operator would change right now
   eaiser plan -f eaiser.yaml -o json | jq '.[0].capacity.constraints'
 
-Exit codes: 0 the plan stands, 1 the file has problems (all are printed, with their fields).";
+--cluster reads with your own rights, writes nothing and asks no database. Values of Secrets are never
+shown. Images that the spec leaves open are those the running operator uses.
+
+Exit codes: 0 the plan stands and, with --cluster, nothing would change; 1 an error, or a file with
+problems (all are printed, with their fields); 2 with --cluster: something would change.";
+
+/// Exit code of `--cluster` when something would change.
+const CHANGES: u8 = 2;
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 enum Output {
@@ -55,9 +79,22 @@ enum Error {
     File { path: String, source: Box<manifest::Error> },
 }
 
-/// Plans the file and prints the result, or every problem.
-pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    let documents = match documents(&arguments.filename) {
+/// Settings that the caller gave, by the argument's id.
+pub(super) use settings::given;
+
+/// Plans and prints the result, or every problem.
+pub(super) fn run(arguments: &Arguments, given: &BTreeMap<String, String>) -> ExitCode {
+    if arguments.cluster {
+        return compare(arguments, given);
+    }
+    if arguments.connection.namespace.is_some() || arguments.connection.context.is_some() {
+        eprintln!(
+            "error: --namespace and --context need --cluster: a plan of a file alone asks no API server"
+        );
+        return ExitCode::FAILURE;
+    }
+    let Some(filename) = &arguments.filename else { return ExitCode::FAILURE };
+    let documents = match documents(filename) {
         Ok(documents) => documents,
         Err(error) => return super::fail(&error),
     };
@@ -81,6 +118,45 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         return ExitCode::FAILURE;
     }
     print(arguments, &plans)
+}
+
+fn compare(arguments: &Arguments, given: &BTreeMap<String, String>) -> ExitCode {
+    let question = live::Question {
+        filename: arguments.filename.as_deref(),
+        name: arguments.name.as_deref(),
+        connection: &arguments.connection,
+        given,
+    };
+    let comparisons = match kubernetes::block_on(live::compare(&question)) {
+        Ok(Ok(comparisons)) => comparisons,
+        Ok(Err(error)) => return super::fail(&error),
+        Err(error) => return super::fail(&error),
+    };
+    let has_changes = comparisons.iter().any(comparison::Comparison::has_changes);
+    let width = text::width();
+    let printed = match arguments.output {
+        Output::Table => {
+            let reports = comparisons.iter().map(|comparison| report::render(comparison, width));
+            anstream::println!("{}", reports.collect::<Vec<_>>().join("\n").trim_end());
+            ExitCode::SUCCESS
+        }
+        Output::Json => show(serde_json::to_string_pretty(&comparisons).map_err(|error| error.to_string())),
+        Output::Yaml => show(serde_saphyr::to_string(&comparisons).map_err(|error| error.to_string())),
+    };
+    if has_changes && printed == ExitCode::SUCCESS { ExitCode::from(CHANGES) } else { printed }
+}
+
+fn show(text: Result<String, String>) -> ExitCode {
+    match text {
+        Ok(text) => {
+            println!("{}", text.trim_end());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("error: cannot print the plan: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn documents(path: &Path) -> Result<Vec<Value>, Error> {
@@ -107,16 +183,7 @@ fn print(arguments: &Arguments, plans: &[Plan]) -> ExitCode {
         }
         Output::Yaml => serde_saphyr::to_string(&documents_of(&rendered)).map_err(|error| error.to_string()),
     };
-    match text {
-        Ok(text) => {
-            println!("{}", text.trim_end());
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            eprintln!("error: cannot print the plan: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    show(text)
 }
 
 fn documents_of(rendered: &[(&Plan, Desired)]) -> Vec<Value> {

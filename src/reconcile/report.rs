@@ -8,8 +8,7 @@ use serde_json::json;
 use super::{Context, Error};
 use crate::crd::{EaiserCluster, EaiserClusterStatus};
 use crate::drive::Driven;
-use crate::names::OPERATOR;
-use crate::status::condition::truncate;
+use crate::names::{OPERATOR, truncate};
 
 /// Longest note of an event that the API server takes.
 const LONGEST_NOTE: usize = 1000;

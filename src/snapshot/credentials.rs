@@ -62,6 +62,11 @@ impl Credentials {
         }
     }
 
+    /// Every one of them, for texts that must hold none.
+    pub fn secrets(&self) -> [&Password; 3] {
+        [&self.mongodb_keyfile, &self.mongodb_password, &self.redis_password]
+    }
+
     /// For output that people read: no secret is drawn.
     pub fn placeholder() -> Self {
         let text = || Password::new("<generated>");

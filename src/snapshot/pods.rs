@@ -1,6 +1,6 @@
 //! Pods of one StatefulSet held against its template: which are outdated, and in what. Pure.
 
-mod change;
+pub mod change;
 #[cfg(test)]
 mod tests;
 

@@ -14,12 +14,17 @@
 mod support;
 
 mod admission;
+mod bench;
 mod crash;
 mod formation;
 mod members;
+mod network;
+mod operation;
 mod pod_loss;
 mod quiet;
 mod ready;
 mod repair;
+mod rights;
+mod secrets;
 mod situations;
 mod volumes;

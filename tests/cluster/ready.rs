@@ -8,7 +8,7 @@ use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::support::audit::Audit;
-use crate::support::cluster::{NAME, holds};
+use crate::support::cluster::{NAME, holds, is_ready};
 use crate::support::until::seconds;
 use crate::support::{
     Cluster, Needs, Operator, World, cluster, example, http, lab, operator, scenario, until,
@@ -68,11 +68,6 @@ async fn milestones(world: &World, cluster: &Cluster, begin: Instant) -> Value {
     })
     .await;
     parts
-}
-
-fn is_ready(pod: &Pod) -> bool {
-    let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
-    conditions.into_iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
 }
 
 /// Seconds from apply until the server had answered the last creation, by its own audit log.

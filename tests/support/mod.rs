@@ -8,6 +8,7 @@ pub mod footprint;
 pub mod http;
 pub mod lab;
 pub mod operator;
+pub mod processes;
 pub mod proxy;
 pub mod scenario;
 pub mod until;

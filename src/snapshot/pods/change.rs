@@ -13,7 +13,7 @@ const SHOWN: usize = 3;
 
 /// The differences a person would look for; anything else is "the pod template changes". Only what
 /// the template itself says is compared: admission adds to pods.
-pub(super) fn describe(pod: &Pod, template: &PodTemplateSpec) -> String {
+pub fn describe(pod: &Pod, template: &PodTemplateSpec) -> String {
     let mut changes = Vec::new();
     if let (Some(old), Some(new)) = (pod.spec.as_ref(), template.spec.as_ref()) {
         for new in containers(new) {

@@ -1,0 +1,178 @@
+//! A comparison as people read it.
+
+use std::fmt::Write;
+
+use anstyle::Style;
+use serde_json::Value;
+use similar::{ChangeTag, TextDiff};
+
+use super::comparison::Comparison;
+use crate::apply::difference::FieldChange;
+use crate::apply::preview::{Action, HIDDEN, ObjectChange};
+use crate::cli::text::{BAD, FAINT, GOOD, STRONG, UNDER_WAY, paint, shorten, wrap};
+
+/// Unchanged lines around a changed one in a file.
+const CONTEXT: usize = 1;
+/// Longer paths do not push the values of the others to the right.
+const ALIGNED: usize = 48;
+/// Most lines shown of one file.
+const LINES: usize = 40;
+
+/// Renders it for `width` columns.
+pub(super) fn render(comparison: &Comparison, width: usize) -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "{}", headline(comparison, width));
+    fields(&mut text, "\nSpec", &comparison.spec, width);
+    fields(&mut text, "\nDerived numbers", &comparison.derived, width);
+    if !comparison.objects.is_empty() {
+        let _ = writeln!(text, "\n{}", paint(STRONG, "Objects"));
+    }
+    for change in &comparison.objects {
+        object(&mut text, change, width);
+    }
+    if !comparison.restarts.is_empty() {
+        let _ = writeln!(text, "\n{}", paint(STRONG, "Restarts"));
+    }
+    for restart in &comparison.restarts {
+        let count = restart.pods.len();
+        let pods = if count == 1 { "pod" } else { "pods" };
+        let _ = writeln!(text, "  {} {}: {count} {pods}", paint(UNDER_WAY, "↻"), restart.workload);
+        for line in [&restart.why, &restart.order, &restart.pods.join(" ")] {
+            let _ = writeln!(text, "      {}", wrap(line, width - 6, 6));
+        }
+    }
+    for (index, note) in comparison.notes.iter().enumerate() {
+        let gap = if index == 0 { "\n" } else { "" };
+        let _ = writeln!(text, "{gap}{} {}", paint(STRONG, "Note:"), wrap(note, width - 6, 6));
+    }
+    text
+}
+
+fn headline(comparison: &Comparison, width: usize) -> String {
+    let name = format!("EaiserCluster {}/{}", comparison.namespace, comparison.name);
+    let new = if comparison.exists { "" } else { " does not exist yet" };
+    if !comparison.has_changes() {
+        return wrap(
+            &format!("{name}: nothing would change ({} objects are as they should be)", comparison.unchanged),
+            width,
+            2,
+        );
+    }
+    let restarted: usize = comparison.restarts.iter().map(|restart| restart.pods.len()).sum();
+    let counts = [
+        (comparison.count(Action::Create), "to create"),
+        (comparison.count(Action::Change), "to change"),
+        (comparison.count(Action::Delete), "to delete"),
+        (comparison.count(Action::Foreign), "in the way"),
+        (comparison.count(Action::Leftover), "being deleted"),
+        (comparison.unchanged, "unchanged"),
+        (restarted, "pods to restart"),
+    ];
+    let counts = counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
+    let counts: Vec<String> = counts.collect();
+    format!("{}{new}\n{}", paint(STRONG, &name), wrap(&counts.join(", "), width, 2))
+}
+
+fn fields(text: &mut String, heading: &str, changes: &[FieldChange], width: usize) {
+    if !changes.is_empty() {
+        let _ = writeln!(text, "{}", paint(STRONG, heading));
+        list(text, changes, width, 2);
+    }
+}
+
+/// Fields below each other, their values aligned.
+fn list(text: &mut String, changes: &[FieldChange], width: usize, indent: usize) {
+    let columns = |change: &FieldChange| change.path.chars().count();
+    let widest = changes.iter().map(columns).filter(|columns| *columns <= ALIGNED).max().unwrap_or(0);
+    for change in changes {
+        field(text, change, width, (indent, widest));
+    }
+}
+
+fn object(text: &mut String, change: &ObjectChange, width: usize) {
+    let (sign, style, remark): (&str, Style, &str) = match change.action {
+        Action::Create => ("+", GOOD, ""),
+        Action::Change if change.fields.is_empty() => {
+            ("~", UNDER_WAY, " is applied again: only the record of what was rendered changes")
+        }
+        Action::Change => ("~", UNDER_WAY, ""),
+        Action::Delete => ("-", BAD, ""),
+        Action::Foreign => {
+            ("!", BAD, " exists and is not this cluster's: it is left untouched and in the way")
+        }
+        Action::Leftover => {
+            ("!", BAD, " of an earlier cluster of this name is still there: it is waited for")
+        }
+    };
+    let label = format!("{}/{}{remark}", change.kind, change.name);
+    let _ = writeln!(text, "  {} {}", paint(style, sign), wrap(&label, width - 4, 4));
+    list(text, &change.fields, width, 6);
+}
+
+/// Beside its path where both values fit, below it where they do not.
+fn field(text: &mut String, change: &FieldChange, width: usize, (indent, aligned): (usize, usize)) {
+    let blanks = " ".repeat(indent);
+    let (old, new) = (plain(change.old.as_ref()), plain(change.new.as_ref()));
+    let path = &change.path;
+    if old.contains('\n') || new.contains('\n') {
+        let _ = writeln!(text, "{blanks}{path}");
+        file(text, &old, &new, width, indent + 2);
+        return;
+    }
+    let both = if old == HIDDEN && new == HIDDEN {
+        "changed (hidden)".to_owned()
+    } else {
+        format!("{old} → {new}")
+    };
+    let columns = both.chars().count();
+    if indent + path.chars().count().max(aligned) + 2 + columns <= width {
+        let _ = writeln!(text, "{blanks}{path:aligned$}  {both}");
+    } else if indent + 2 + columns <= width {
+        let _ = writeln!(text, "{blanks}{path}\n{blanks}  {both}");
+    } else {
+        let room = width.saturating_sub(indent + 4);
+        let _ = writeln!(
+            text,
+            "{blanks}{path}\n{blanks}  {}\n{blanks}  {}",
+            paint(BAD, &format!("- {}", shorten(&old, room))),
+            paint(GOOD, &format!("+ {}", shorten(&new, room)))
+        );
+    }
+}
+
+fn plain(value: Option<&Value>) -> String {
+    match value {
+        None => "none".to_owned(),
+        Some(Value::String(text)) if !text.is_empty() => text.clone(),
+        Some(other) => other.to_string(),
+    }
+}
+
+/// The changed lines of a file with their surroundings.
+fn file(text: &mut String, old: &str, new: &str, width: usize, indent: usize) {
+    let difference = TextDiff::from_lines(old, new);
+    let mut shown = 0;
+    for (index, group) in difference.grouped_ops(CONTEXT).iter().enumerate() {
+        if index > 0 {
+            let _ = writeln!(text, "{}{}", " ".repeat(indent), paint(FAINT, "…"));
+        }
+        for change in group.iter().flat_map(|operation| difference.iter_changes(operation)) {
+            shown += 1;
+            if shown > LINES {
+                continue;
+            }
+            let (sign, style) = match change.tag() {
+                ChangeTag::Delete => ("-", BAD),
+                ChangeTag::Insert => ("+", GOOD),
+                ChangeTag::Equal => (" ", FAINT),
+            };
+            let line = format!("{sign} {}", change.value().trim_end_matches('\n'));
+            let _ = writeln!(text, "{}{}", " ".repeat(indent), paint(style, &shorten(&line, width - indent)));
+        }
+    }
+    if shown > LINES {
+        let _ =
+            writeln!(text, "{}… {} more lines; `-o json` has them all", " ".repeat(indent), shown - LINES);
+    }
+}

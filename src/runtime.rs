@@ -4,4 +4,5 @@ pub mod caches;
 pub mod controller;
 pub mod http;
 pub mod metrics;
+pub mod patience;
 pub mod telemetry;

@@ -5,15 +5,18 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use futures::{FutureExt, StreamExt};
+use kube::client::ClientBuilder;
 use kube::runtime::controller::{self, Controller};
 use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::watcher;
-use kube::{Api, Client};
+use kube::{Api, Client, Config};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::caches::Caches;
+use super::caches::backoff::Growing;
 use super::http;
 use super::metrics::Metrics;
+use super::patience::Patience;
 use crate::crd::EaiserCluster;
 use crate::names::OPERATOR;
 use crate::reconcile::context::{Context, Failures};
@@ -64,8 +67,7 @@ pub enum Error {
 /// # Errors
 /// It could not start.
 pub async fn run(settings: Settings, namespace: Option<String>, address: SocketAddr) -> Result<(), Error> {
-    let client =
-        Client::try_default().await.map_err(|source| Error::Configuration { source: Box::new(source) })?;
+    let client = connect().await.map_err(|source| Error::Configuration { source: Box::new(source) })?;
     require_custom_resource(&client).await?;
     let server = |source| Error::Server { source: Box::new(source) };
     let (caches, touched) = Caches::start(&client, namespace.as_deref()).await.map_err(server)?;
@@ -93,6 +95,7 @@ pub async fn run(settings: Settings, namespace: Option<String>, address: SocketA
     let gated = passes_may_start;
     let controller = Controller::new(clusters, watcher::Config::default())
         .with_config(controller::Config::default().concurrency(CONCURRENT_PASSES))
+        .trigger_backoff(Growing::default())
         .reconcile_on(touched)
         .graceful_shutdown_on(stop.boxed().shared())
         .run(
@@ -112,6 +115,14 @@ pub async fn run(settings: Settings, namespace: Option<String>, address: SocketA
         () = filled => Ok(()),
         result = http::serve(address, context) => result.map_err(|source| Error::Http { address, source }),
     }
+}
+
+/// The client that the environment configures.
+async fn connect() -> Result<Client, kube::Error> {
+    let mut config = Config::infer().await.map_err(kube::Error::InferConfig)?;
+    // Fifteen quick repetitions of what a server in trouble refuses are the last thing it needs.
+    config.default_retry = false;
+    Ok(ClientBuilder::try_from(config)?.with_layer(&Patience::default()).build())
 }
 
 /// A pass over half-filled caches would take existing children for missing ones.

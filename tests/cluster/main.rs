@@ -15,6 +15,7 @@ mod support;
 
 mod admission;
 mod bench;
+mod chart;
 mod crash;
 mod faults;
 mod formation;

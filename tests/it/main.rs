@@ -14,3 +14,4 @@ mod command_line;
 mod crd;
 mod examples;
 mod metrics;
+mod upgrade;

@@ -13,3 +13,4 @@ mod architecture;
 mod command_line;
 mod crd;
 mod examples;
+mod monitoring;

@@ -1,17 +1,19 @@
 //! One pass over one object: the six steps in their order.
 
 pub mod context;
-mod report;
+pub mod finalize;
+pub mod guarded;
+pub mod report;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use kube::core::DeserializeGuard;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::runtime::controller::Action;
 use kube::{Resource, ResourceExt};
 
 use crate::apply::{self, Applied};
-use crate::crd::EaiserCluster;
+use crate::crd::{DeletionPolicy, EaiserCluster};
 use crate::desired;
 use crate::drive;
 use crate::names::Identity;
@@ -19,6 +21,8 @@ use crate::plan::{self, Mode};
 use crate::snapshot::take;
 use crate::status;
 pub use context::Context;
+pub use guarded::Guarded;
+use guarded::Unreadable;
 
 /// Looks again while something forms; watches usually come first.
 const CONVERGING: Duration = Duration::from_millis(700);
@@ -28,6 +32,9 @@ const SETTLED: Duration = Duration::from_secs(20);
 /// A pass that could not finish. Waiting is not an error.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// A deletion, or what prepares one, could not go on.
+    #[error(transparent)]
+    Finalize(#[from] finalize::Error),
     /// Children could not be written; the status says so too.
     #[error(transparent)]
     Apply(#[from] apply::Error),
@@ -45,14 +52,12 @@ impl Error {
     /// Stable reason for metrics and events.
     pub fn reason(&self) -> &'static str {
         match self {
+            Self::Finalize(_) => "FinalizeFailed",
             Self::Apply(error) => error.reason(),
             Self::Status { .. } => "StatusFailed",
         }
     }
 }
-
-/// Object as the watch delivers it: a malformed one is an `Err` inside, not a broken watch.
-pub type Guarded = DeserializeGuard<EaiserCluster>;
 
 /// Runs one pass, measured.
 ///
@@ -62,10 +67,7 @@ pub async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Result<Ac
     let begin = Instant::now();
     let result = match &object.0 {
         Ok(cluster) => pass(cluster, &context).await,
-        Err(malformed) => {
-            tracing::error!(object = %object.name_any(), error = %malformed.error, "the stored object cannot be read; waiting for a change");
-            Ok(Action::await_change())
-        }
+        Err(unreadable) => report_unreadable(&object, unreadable, &context).await,
     };
     context.metrics.passed(result.as_ref().err().map_or("ok", Error::reason), begin.elapsed());
     result
@@ -80,27 +82,55 @@ pub fn error_policy(object: Arc<Guarded>, error: &Error, context: Arc<Context>) 
     Action::requeue(delay)
 }
 
+/// Says on the object itself that it cannot be read; other clusters go on.
+async fn report_unreadable(
+    object: &Guarded,
+    unreadable: &Unreadable,
+    context: &Context,
+) -> Result<Action, Error> {
+    let metadata = &unreadable.metadata;
+    let uid = metadata.uid.clone().unwrap_or_default();
+    if metadata.deletion_timestamp.is_some() {
+        context.forget(&uid);
+        return release_unreadable(unreadable, context).await;
+    }
+    tracing::error!(object = %object.name_any(), error = %unreadable.error, "the stored object cannot be read; waiting for a change");
+    let session = context.session(&uid);
+    let previous = session.published.newest(metadata, unreadable.status.as_ref());
+    let status =
+        status::unreadable(&unreadable.error, metadata.generation, previous.as_ref(), &context.now());
+    report::publish(context, object, &session, previous.as_ref(), status).await?;
+    context.failures.reset(&uid);
+    Ok(Action::await_change())
+}
+
 async fn pass(cluster: &EaiserCluster, context: &Context) -> Result<Action, Error> {
-    let Some(identity) = identity(cluster) else {
+    let Some(identity) = identity_of(&cluster.metadata) else {
         return Ok(Action::await_change());
     };
+    let policy = cluster.spec.operation.deletion_policy;
     if cluster.meta().deletion_timestamp.is_some() {
-        // Owner references delete the children; nothing here needs the operator.
-        context.forget(&identity.uid);
-        return Ok(Action::await_change());
+        return delete(cluster, &identity, policy, context).await;
     }
-    let previous = cluster.status.as_ref();
+    let purge = policy == DeletionPolicy::Delete;
+    if purge != finalize::is_kept(&cluster.metadata) && !cluster.spec.operation.paused {
+        // Before the first volume exists; the pass goes on when the watch shows the change.
+        finalize::keep(&context.client, &cluster.metadata, purge).await?;
+        return Ok(Action::requeue(CONVERGING));
+    }
+    let session = context.session(&identity.uid);
+    let previous = session.published.newest(cluster.meta(), cluster.status.as_ref());
+    let previous = previous.as_ref();
     let plan = match plan::plan(identity, &cluster.spec, &context.settings) {
         Ok(plan) => plan,
         Err(problems) => {
             let mode = plan::operation::plan(&cluster.spec.operation);
             let status =
                 status::invalid(&problems, mode, cluster.metadata.generation, previous, &context.now());
-            report::publish(context, cluster, status).await?;
+            report::publish(context, cluster, &session, previous, status).await?;
             return Ok(Action::await_change());
         }
     };
-    let session = context.session(&plan.identity.uid);
     let mut connections = session.connections.lock().await;
     let children = context.caches.children_of(&plan.identity);
     let credentials = session.credentials(&plan.identity, &children);
@@ -132,17 +162,48 @@ async fn pass(cluster: &EaiserCluster, context: &Context) -> Result<Action, Erro
         Some("Stopped" | "Paused") => applied.is_ok(),
         _ => false,
     };
-    report::publish(context, cluster, status).await?;
+    report::publish(context, cluster, &session, previous, status).await?;
     applied?;
     context.failures.reset(&plan.identity.uid);
     Ok(Action::requeue(if settled { SETTLED } else { CONVERGING }))
 }
 
+/// A deleted cluster that our finalizer keeps goes on its way; of any other owner references take
+/// care, and nothing here needs the operator. A pause does not hold it up: who deletes wants it gone.
+async fn delete(
+    cluster: &EaiserCluster,
+    identity: &Identity,
+    policy: DeletionPolicy,
+    context: &Context,
+) -> Result<Action, Error> {
+    if !finalize::is_kept(&cluster.metadata) {
+        context.forget(&identity.uid);
+        return Ok(Action::await_change());
+    }
+    let children = context.caches.children_of(identity);
+    let next = finalize::next(identity, policy, &cluster.metadata, &children);
+    report::deletion(context, cluster, &context.session(&identity.uid), &next).await?;
+    finalize::run(&context.client, identity, &cluster.metadata, &next).await?;
+    Ok(Action::requeue(CONVERGING))
+}
+
+/// An object that cannot be read can still be deleted.
+async fn release_unreadable(unreadable: &Unreadable, context: &Context) -> Result<Action, Error> {
+    let metadata = &unreadable.metadata;
+    let (Some(identity), true) = (identity_of(metadata), finalize::is_kept(metadata)) else {
+        return Ok(Action::await_change());
+    };
+    let children = context.caches.children_of(&identity);
+    let next = finalize::next(&identity, unreadable.deletion_policy, metadata, &children);
+    finalize::run(&context.client, &identity, metadata, &next).await?;
+    Ok(Action::requeue(CONVERGING))
+}
+
 /// Name, namespace and uid; the API server sets all three on every stored object.
-fn identity(cluster: &EaiserCluster) -> Option<Identity> {
+fn identity_of(metadata: &ObjectMeta) -> Option<Identity> {
     Some(Identity {
-        namespace: cluster.metadata.namespace.clone()?,
-        name: cluster.metadata.name.clone()?,
-        uid: cluster.metadata.uid.clone()?,
+        namespace: metadata.namespace.clone()?,
+        name: metadata.name.clone()?,
+        uid: metadata.uid.clone()?,
     })
 }

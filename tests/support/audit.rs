@@ -87,6 +87,11 @@ impl Call {
         !matches!(self.verb.as_str(), "get" | "list" | "watch")
     }
 
+    /// Whether it is about a child of a cluster, and not about events, the lease or the cluster itself.
+    pub fn is_child(&self) -> bool {
+        !["events/", "leases/", "eaiserclusters/"].iter().any(|other| self.object.starts_with(other))
+    }
+
     /// Whether it only watches.
     pub fn watches(&self) -> bool {
         self.verb == "watch"

@@ -1,14 +1,14 @@
 //! One pass over one object: the six steps in their order.
 
 pub mod context;
+pub mod guarded;
 mod measure;
 pub mod pace;
-mod report;
+pub mod report;
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use kube::core::DeserializeGuard;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Resource, ResourceExt};
@@ -18,12 +18,15 @@ use crate::crd::{EaiserCluster, EaiserClusterStatus};
 use crate::desired;
 use crate::drive;
 use crate::names::Identity;
-use crate::plan::{self, Mode};
+use crate::plan::{self, Mode, Plan};
 use crate::runtime::metrics::clusters::Databases;
 use crate::runtime::metrics::phases::Phase;
 use crate::snapshot::take;
 use crate::status;
 pub use context::Context;
+use context::Session;
+pub use guarded::Guarded;
+use guarded::Unreadable;
 use measure::Stopwatch;
 
 /// A pass that could not finish. Waiting is not an error.
@@ -52,9 +55,6 @@ impl Error {
     }
 }
 
-/// Object as the watch delivers it: a malformed one is an `Err` inside, not a broken watch.
-pub type Guarded = DeserializeGuard<EaiserCluster>;
-
 /// Runs one pass, measured.
 ///
 /// # Errors
@@ -63,10 +63,7 @@ pub async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Result<Ac
     let begin = Instant::now();
     let result = match &object.0 {
         Ok(cluster) => pass(cluster, &context).await,
-        Err(malformed) => {
-            tracing::error!(object = %object.name_any(), error = %malformed.error, "the stored object cannot be read; waiting for a change");
-            Ok(Action::await_change())
-        }
+        Err(unreadable) => report_unreadable(&object, unreadable, &context).await,
     };
     context.metrics.passed(result.as_ref().err().map_or("ok", Error::reason), begin.elapsed());
     result
@@ -81,6 +78,28 @@ pub fn error_policy(object: Arc<Guarded>, error: &Error, context: Arc<Context>) 
     Action::requeue(delay)
 }
 
+/// Says on the object itself that it cannot be read; other clusters go on.
+async fn report_unreadable(
+    object: &Guarded,
+    unreadable: &Unreadable,
+    context: &Context,
+) -> Result<Action, Error> {
+    let metadata = &unreadable.metadata;
+    let uid = metadata.uid.clone().unwrap_or_default();
+    if metadata.deletion_timestamp.is_some() {
+        context.forget(&uid);
+        return Ok(Action::await_change());
+    }
+    tracing::error!(object = %object.name_any(), error = %unreadable.error, "the stored object cannot be read; waiting for a change");
+    let session = context.session(&uid);
+    let previous = session.published.newest(metadata, unreadable.status.as_ref());
+    let status =
+        status::unreadable(&unreadable.error, metadata.generation, previous.as_ref(), &context.now());
+    report::publish(context, object, &session, previous.as_ref(), status).await?;
+    context.failures.reset(&uid);
+    Ok(Action::await_change())
+}
+
 async fn pass(cluster: &EaiserCluster, context: &Context) -> Result<Action, Error> {
     let Some(identity) = identity(cluster) else {
         return Ok(Action::await_change());
@@ -90,8 +109,10 @@ async fn pass(cluster: &EaiserCluster, context: &Context) -> Result<Action, Erro
         context.forget(&identity.uid);
         return Ok(Action::await_change());
     }
+    let session = context.session(&identity.uid);
     let mut watch = Stopwatch::start(&context.metrics.phases);
-    let previous = cluster.status.as_ref();
+    let previous = session.published.newest(cluster.meta(), cluster.status.as_ref());
+    let previous = previous.as_ref();
     let plan = plan::plan(identity, &cluster.spec, &context.settings);
     watch.lap(Phase::Plan, measure::plan(&plan));
     let plan = match plan {
@@ -100,57 +121,79 @@ async fn pass(cluster: &EaiserCluster, context: &Context) -> Result<Action, Erro
             let mode = plan::operation::plan(&cluster.spec.operation);
             let status =
                 status::invalid(&problems, mode, cluster.metadata.generation, previous, &context.now());
-            report::publish(context, cluster, status).await?;
+            report::publish(context, cluster, &session, previous, status).await?;
             return Ok(Action::await_change());
         }
     };
-    let session = context.session(&plan.identity.uid);
-    let mut connections = session.connections.lock().await;
-    let children = context.caches.children_of(&plan.identity);
-    let credentials = session.credentials(&plan.identity, &children);
-    let snapshot = take::take(&plan, children, credentials, context.caches.served(), &mut connections).await;
-    watch.lap(Phase::Snapshot, measure::Outcome::Applied);
+    let look = Look { cluster, context, session: &session, previous };
+    look.follow(&plan, watch).await
+}
 
-    let initiated_before =
-        previous.and_then(|status| status.mongodb.as_ref()).is_some_and(|mongodb| mongodb.initiated);
-    let steps = drive::next(&plan, &snapshot, initiated_before);
-    let (applied, driven) = if plan.mode == Mode::Paused {
-        (Ok(Applied::default()), steps.untaken())
-    } else {
-        let desired = desired::build(&plan, &snapshot);
-        watch.lap(Phase::Desired, measure::Outcome::Applied);
-        let (identity, memory) = (&plan.identity, &session.memory);
-        let applied = apply::apply(&context.client, identity, desired, &snapshot.children, memory).await;
-        watch.lap(Phase::Apply, measure::apply(&applied));
-        let hands =
-            drive::Hands { connections: &connections, client: &context.client, fence: &context.fence };
-        let driven = drive::run(&plan, &snapshot, steps, hands).await;
-        watch.lap(Phase::Drive, measure::drive(&driven));
-        (applied, driven)
-    };
+/// One cluster in one pass.
+struct Look<'a> {
+    cluster: &'a EaiserCluster,
+    context: &'a Context,
+    session: &'a Session,
+    previous: Option<&'a EaiserClusterStatus>,
+}
 
-    let pass = status::Pass {
-        plan: &plan,
-        snapshot: &snapshot,
-        applied: applied.as_ref().map_err(|error| report::chain(error)),
-        driven: &driven,
-    };
-    let status = status::compute(&pass, cluster.metadata.generation, previous, &context.now());
-    report::steps(context, cluster, &driven).await;
-    let outcome = outcome(&pass, &status);
-    context.metrics.clusters.show(cluster, &status, Databases::of(&snapshot));
-    let changed = previous != Some(&status);
-    let published = report::publish(context, cluster, status).await;
-    watch.lap(Phase::Status, measure::status(&published, changed));
-    published?;
-    applied?;
-    context.failures.reset(&plan.identity.uid);
-    let next = context.paces.end(&reference(cluster), outcome);
-    if next.hot {
-        context.metrics.hot_loop();
-        report::hot_loop(context, cluster).await;
+impl Look<'_> {
+    /// The steps after the plan, in their order.
+    async fn follow(&self, plan: &Plan, mut watch: Stopwatch<'_>) -> Result<Action, Error> {
+        let Self { cluster, context, session, previous } = *self;
+        let mut connections = session.connections.lock().await;
+        let children = context.caches.children_of(&plan.identity);
+        let credentials = session.credentials(&plan.identity, &children);
+        let snapshot =
+            take::take(plan, children, credentials, context.caches.served(), &mut connections).await;
+        watch.lap(Phase::Snapshot, measure::Outcome::Applied);
+
+        let initiated_before =
+            previous.and_then(|status| status.mongodb.as_ref()).is_some_and(|mongodb| mongodb.initiated);
+        let steps = drive::next(plan, &snapshot, initiated_before);
+        let (applied, driven) = if plan.mode == Mode::Paused {
+            (Ok(Applied::default()), steps.untaken())
+        } else {
+            let desired = desired::build(plan, &snapshot);
+            watch.lap(Phase::Desired, measure::Outcome::Applied);
+            let (identity, memory) = (&plan.identity, &session.memory);
+            let applied = apply::apply(&context.client, identity, desired, &snapshot.children, memory).await;
+            watch.lap(Phase::Apply, measure::apply(&applied));
+            let hands =
+                drive::Hands { connections: &connections, client: &context.client, fence: &context.fence };
+            let driven = drive::run(plan, &snapshot, steps, hands).await;
+            watch.lap(Phase::Drive, measure::drive(&driven));
+            (applied, driven)
+        };
+
+        let pass = status::Pass {
+            plan,
+            snapshot: &snapshot,
+            applied: applied.as_ref().map_err(|error| report::chain(error)),
+            driven: &driven,
+        };
+        let status = status::compute(&pass, cluster.metadata.generation, previous, &context.now());
+        report::steps(context, cluster, &driven).await;
+        let outcome = outcome(&pass, &status);
+        context.metrics.clusters.show(cluster, &status, Databases::of(&snapshot));
+        let changed = previous != Some(&status);
+        let published = report::publish(context, cluster, session, previous, status).await;
+        watch.lap(Phase::Status, measure::status(&published, changed));
+        published?;
+        applied?;
+        context.failures.reset(&plan.identity.uid);
+        Ok(self.rest(outcome).await)
     }
-    Ok(Action::requeue(next.after))
+
+    /// When to look again.
+    async fn rest(&self, outcome: pace::Outcome) -> Action {
+        let next = self.context.paces.end(&reference(self.cluster), outcome);
+        if next.hot {
+            self.context.metrics.hot_loop();
+            report::hot_loop(self.context, self.cluster).await;
+        }
+        Action::requeue(next.after)
+    }
 }
 
 /// What the pass came to, for the rhythm of the next ones.

@@ -12,6 +12,7 @@ use kube::runtime::reflector::ObjectRef;
 
 use super::Guarded;
 use super::pace::{Next, Outcome, Pace};
+use super::report::Published;
 use crate::apply::Memory;
 use crate::fence::Fence;
 use crate::names::Identity;
@@ -53,6 +54,8 @@ pub struct Session {
     pub memory: Memory,
     /// Open database connections. Passes over one object never overlap, so the lock is never waited for.
     pub connections: tokio::sync::Mutex<Connections>,
+    /// The status written last; the watch may not have shown it yet.
+    pub published: Published,
     drawn: Mutex<Option<Credentials>>,
 }
 

@@ -144,11 +144,12 @@ impl Shared {
             return (number, None);
         }
         record.last_write = Some(Instant::now());
-        let count = record.seen.entry(asked.clone()).or_default();
+        let write = asked.as_write();
+        let count = record.seen.entry(write.clone()).or_default();
         *count += 1;
         let count = *count;
         let dies =
-            record.crash.as_ref().filter(|(point, _)| point.write == *asked && point.occurrence == count);
+            record.crash.as_ref().filter(|(point, _)| point.write == write && point.occurrence == count);
         (number, dies.map(|(point, _)| point.side))
     }
 

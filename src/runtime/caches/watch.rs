@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use super::Touched;
 use super::shelf::{ClusterKey, Shelf};
 use crate::crd::EaiserCluster;
-use crate::names::{MANAGED_SELECTOR, OPERATOR};
+use crate::names::{MANAGED_SELECTOR, OPERATOR, REPLICAS_HANDOVER};
 use crate::reconcile::Guarded;
 
 /// What a kind must offer to be watched.
@@ -90,6 +90,7 @@ fn reference((namespace, name): ClusterKey) -> ObjectRef<Guarded> {
 fn forget_foreign_managers<K: Resource<DynamicType = ()>>(object: &mut K) {
     let is_deployment = K::kind(&()) == "Deployment";
     if let Some(managers) = object.meta_mut().managed_fields.as_mut() {
-        managers.retain(|entry| is_deployment && entry.manager.as_deref() == Some(OPERATOR));
+        let ours = [OPERATOR, REPLICAS_HANDOVER].map(Some);
+        managers.retain(|entry| is_deployment && ours.contains(&entry.manager.as_deref()));
     }
 }

@@ -24,7 +24,7 @@ pub struct Bench {
     pub world: World,
     proxy: Proxy,
     operator: Arc<Mutex<Option<Operator>>>,
-    blank: Footprint,
+    pub blank: Footprint,
 }
 
 /// What one run of an operation did and left.
@@ -51,6 +51,11 @@ impl Bench {
         bench.revive();
         let blank = Footprint::of(&bench.world).await;
         Self { blank, ..bench }
+    }
+
+    /// Ends the operator; the next wait for a settled state starts another.
+    pub fn kill(&self) {
+        self.operator.lock().unwrap().take();
     }
 
     fn revive(&self) {
@@ -144,7 +149,7 @@ impl Bench {
 
     /// Ends the operator and removes the namespace.
     pub async fn remove(self) {
-        self.operator.lock().unwrap().take();
+        self.kill();
         self.world.remove().await;
     }
 }
@@ -204,13 +209,14 @@ fn counts(calls: &[Call]) -> BTreeMap<String, usize> {
 }
 
 fn writes(calls: &[Call]) -> Vec<(Asked, usize)> {
-    let mut seen: BTreeMap<&Asked, usize> = BTreeMap::new();
+    let mut seen = BTreeMap::new();
     let writes = calls.iter().map(|call| &call.asked).filter(|asked| asked.verb.writes());
     writes
         .map(|asked| {
-            let count = seen.entry(asked).or_default();
+            let write = asked.as_write();
+            let count = seen.entry(write.clone()).or_default();
             *count += 1;
-            (asked.clone(), *count)
+            (write, *count)
         })
         .collect()
 }

@@ -3,31 +3,33 @@
 pub mod context;
 pub mod finalize;
 pub mod guarded;
+mod measure;
+pub mod pace;
 pub mod report;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::runtime::controller::Action;
+use kube::runtime::reflector::ObjectRef;
 use kube::{Resource, ResourceExt};
 
 use crate::apply::{self, Applied};
-use crate::crd::{DeletionPolicy, EaiserCluster};
+use crate::crd::{DeletionPolicy, EaiserCluster, EaiserClusterStatus};
 use crate::desired;
 use crate::drive;
 use crate::names::Identity;
-use crate::plan::{self, Mode};
+use crate::plan::{self, Mode, Plan};
+use crate::runtime::metrics::clusters::Databases;
+use crate::runtime::metrics::phases::Phase;
 use crate::snapshot::take;
 use crate::status;
 pub use context::Context;
+use context::Session;
 pub use guarded::Guarded;
 use guarded::Unreadable;
-
-/// Looks again while something forms; watches usually come first.
-const CONVERGING: Duration = Duration::from_millis(700);
-/// Looks again at the databases of a settled cluster, which no watch covers.
-const SETTLED: Duration = Duration::from_secs(20);
+use measure::Stopwatch;
 
 /// A pass that could not finish. Waiting is not an error.
 #[derive(Debug, thiserror::Error)]
@@ -119,9 +121,12 @@ async fn pass(cluster: &EaiserCluster, context: &Context) -> Result<Action, Erro
         return Ok(Action::requeue(CONVERGING));
     }
     let session = context.session(&identity.uid);
+    let mut watch = Stopwatch::start(&context.metrics.phases);
     let previous = session.published.newest(cluster.meta(), cluster.status.as_ref());
     let previous = previous.as_ref();
-    let plan = match plan::plan(identity, &cluster.spec, &context.settings) {
+    let plan = plan::plan(identity, &cluster.spec, &context.settings);
+    watch.lap(Phase::Plan, measure::plan(&plan));
+    let plan = match plan {
         Ok(plan) => plan,
         Err(problems) => {
             let mode = plan::operation::plan(&cluster.spec.operation);
@@ -131,41 +136,95 @@ async fn pass(cluster: &EaiserCluster, context: &Context) -> Result<Action, Erro
             return Ok(Action::await_change());
         }
     };
-    let mut connections = session.connections.lock().await;
-    let children = context.caches.children_of(&plan.identity);
-    let credentials = session.credentials(&plan.identity, &children);
-    let snapshot = take::take(&plan, children, credentials, context.caches.served(), &mut connections).await;
+    let look = Look { cluster, context, session: &session, previous };
+    look.follow(&plan, watch).await
+}
 
-    let initiated_before =
-        previous.and_then(|status| status.mongodb.as_ref()).is_some_and(|mongodb| mongodb.initiated);
-    let steps = drive::next(&plan, &snapshot, initiated_before);
-    let (applied, driven) = if plan.mode == Mode::Paused {
-        (Ok(Applied::default()), steps.untaken())
-    } else {
-        let desired = desired::build(&plan, &snapshot);
-        let (identity, memory) = (&plan.identity, &session.memory);
-        let applied = apply::apply(&context.client, identity, desired, &snapshot.children, memory).await;
-        (applied, drive::run(&plan, &snapshot, steps, &connections, &context.client).await)
-    };
+/// One cluster in one pass.
+struct Look<'a> {
+    cluster: &'a EaiserCluster,
+    context: &'a Context,
+    session: &'a Session,
+    previous: Option<&'a EaiserClusterStatus>,
+}
 
-    let pass = status::Pass {
-        plan: &plan,
-        snapshot: &snapshot,
-        applied: applied.as_ref().map_err(|error| report::chain(error)),
-        driven: &driven,
-    };
-    let status = status::compute(&pass, cluster.metadata.generation, previous, &context.now());
-    report::steps(context, cluster, &driven).await;
+impl Look<'_> {
+    /// The steps after the plan, in their order.
+    async fn follow(&self, plan: &Plan, mut watch: Stopwatch<'_>) -> Result<Action, Error> {
+        let Self { cluster, context, session, previous } = *self;
+        let mut connections = session.connections.lock().await;
+        let children = context.caches.children_of(&plan.identity);
+        let credentials = session.credentials(&plan.identity, &children);
+        let snapshot =
+            take::take(plan, children, credentials, context.caches.served(), &mut connections).await;
+        watch.lap(Phase::Snapshot, measure::Outcome::Applied);
+
+        let initiated_before =
+            previous.and_then(|status| status.mongodb.as_ref()).is_some_and(|mongodb| mongodb.initiated);
+        let steps = drive::next(plan, &snapshot, initiated_before);
+        let (applied, driven) = if plan.mode == Mode::Paused {
+            (Ok(Applied::default()), steps.untaken())
+        } else {
+            let desired = desired::build(plan, &snapshot);
+            watch.lap(Phase::Desired, measure::Outcome::Applied);
+            let (identity, memory) = (&plan.identity, &session.memory);
+            let applied = apply::apply(&context.client, identity, desired, &snapshot.children, memory).await;
+            watch.lap(Phase::Apply, measure::apply(&applied));
+            let hands =
+                drive::Hands { connections: &connections, client: &context.client, fence: &context.fence };
+            let driven = drive::run(plan, &snapshot, steps, hands).await;
+            watch.lap(Phase::Drive, measure::drive(&driven));
+            (applied, driven)
+        };
+
+        let pass = status::Pass {
+            plan,
+            snapshot: &snapshot,
+            applied: applied.as_ref().map_err(|error| report::chain(error)),
+            driven: &driven,
+        };
+        let status = status::compute(&pass, cluster.metadata.generation, previous, &context.now());
+        report::steps(context, cluster, &driven).await;
+        let outcome = outcome(&pass, &status);
+        context.metrics.clusters.show(cluster, &status, Databases::of(&snapshot));
+        let changed = previous != Some(&status);
+        let published = report::publish(context, cluster, session, previous, status).await;
+        watch.lap(Phase::Status, measure::status(&published, changed));
+        published?;
+        applied?;
+        context.failures.reset(&plan.identity.uid);
+        Ok(self.rest(outcome).await)
+    }
+
+    /// When to look again.
+    async fn rest(&self, outcome: pace::Outcome) -> Action {
+        let next = self.context.paces.end(&reference(self.cluster), outcome);
+        if next.hot {
+            self.context.metrics.hot_loop();
+            report::hot_loop(self.context, self.cluster).await;
+        }
+        Action::requeue(next.after)
+    }
+}
+
+/// What the pass came to, for the rhythm of the next ones.
+fn outcome(pass: &status::Pass<'_>, status: &EaiserClusterStatus) -> pace::Outcome {
+    let driven = pass.driven;
+    let wrote = pass.applied.as_ref().is_ok_and(|applied| applied.unseen().is_some());
+    let did = (&pass.applied, &driven.done, &driven.failed);
     // What is stopped or paused has nothing to wait for that a watch would not tell.
     let settled = match status.phase.as_deref() {
         Some("Ready") => driven.is_settled(),
-        Some("Stopped" | "Paused") => applied.is_ok(),
+        Some("Stopped" | "Paused") => pass.applied.is_ok(),
         _ => false,
     };
-    report::publish(context, cluster, &session, previous, status).await?;
-    applied?;
-    context.failures.reset(&plan.identity.uid);
-    Ok(Action::requeue(if settled { SETTLED } else { CONVERGING }))
+    let acted = wrote || !driven.done.is_empty();
+    pace::Outcome { situation: pace::situation(status, &did), acted, settled }
+}
+
+/// The key that watches and queue know the cluster by.
+fn reference(cluster: &EaiserCluster) -> ObjectRef<Guarded> {
+    ObjectRef::new(&cluster.name_any()).within(&cluster.namespace().unwrap_or_default())
 }
 
 /// A deleted cluster that our finalizer keeps goes on its way; of any other owner references take

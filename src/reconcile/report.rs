@@ -127,6 +127,15 @@ pub(super) async fn steps(context: &Context, cluster: &EaiserCluster, driven: &D
     }
 }
 
+/// One event per episode in which looking at the cluster became a loop.
+pub(super) async fn hot_loop(context: &Context, cluster: &EaiserCluster) {
+    let note = "more than one pass a second for a minute and nothing new came of it: something keeps changing \
+                objects of this cluster, or undoes what the operator writes; passes are put off until the spec changes \
+                or it stops";
+    tracing::warn!(object = %cluster.name_any(), "{note}");
+    emit(context, cluster, EventType::Warning, "HotLoop", note).await;
+}
+
 async fn emit<K: Resource<DynamicType = ()>>(
     context: &Context,
     cluster: &K,

@@ -17,6 +17,7 @@ mod admission;
 mod bench;
 mod crash;
 mod formation;
+mod leader;
 mod members;
 mod network;
 mod operation;

@@ -13,4 +13,5 @@ mod architecture;
 mod command_line;
 mod crd;
 mod examples;
+mod metrics;
 mod monitoring;

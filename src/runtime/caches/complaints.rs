@@ -43,6 +43,12 @@ impl Complaints {
         }
     }
 
+    /// `Event`, while a first list is missing.
+    pub(super) fn missing(&self) -> Option<String> {
+        let missing = self.0.iter().any(|source| !*source.listed.borrow());
+        missing.then(|| "Event".to_owned())
+    }
+
     /// What is said about objects of one cluster.
     pub(super) fn of(&self, identity: &Identity) -> Vec<Arc<Complaint>> {
         let lists = self.0.iter().map(|source| {

@@ -21,7 +21,7 @@ use crate::desired;
 use crate::drive;
 use crate::names::Identity;
 use crate::plan::{self, Mode, Plan};
-use crate::runtime::metrics::clusters::Databases;
+use crate::runtime::metrics::clusters::Seen;
 use crate::runtime::metrics::phases::Phase;
 use crate::snapshot::take;
 use crate::status;
@@ -118,7 +118,7 @@ async fn pass(cluster: &EaiserCluster, context: &Context) -> Result<Action, Erro
     if purge != finalize::is_kept(&cluster.metadata) && !cluster.spec.operation.paused {
         // Before the first volume exists; the pass goes on when the watch shows the change.
         finalize::keep(&context.client, &cluster.metadata, purge).await?;
-        return Ok(Action::requeue(CONVERGING));
+        return Ok(Action::requeue(pace::CONVERGING));
     }
     let session = context.session(&identity.uid);
     let mut watch = Stopwatch::start(&context.metrics.phases);
@@ -186,7 +186,7 @@ impl Look<'_> {
         let status = status::compute(&pass, cluster.metadata.generation, previous, &context.now());
         report::steps(context, cluster, &driven).await;
         let outcome = outcome(&pass, &status);
-        context.metrics.clusters.show(cluster, &status, Databases::of(&snapshot));
+        context.metrics.clusters.show(cluster, &status, Seen::of(&plan.identity, &snapshot));
         let changed = previous != Some(&status);
         let published = report::publish(context, cluster, session, previous, status).await;
         watch.lap(Phase::Status, measure::status(&published, changed));
@@ -243,7 +243,7 @@ async fn delete(
     let next = finalize::next(identity, policy, &cluster.metadata, &children);
     report::deletion(context, cluster, &context.session(&identity.uid), &next).await?;
     finalize::run(&context.client, identity, &cluster.metadata, &next).await?;
-    Ok(Action::requeue(CONVERGING))
+    Ok(Action::requeue(pace::CONVERGING))
 }
 
 /// An object that cannot be read can still be deleted.
@@ -255,7 +255,7 @@ async fn release_unreadable(unreadable: &Unreadable, context: &Context) -> Resul
     let children = context.caches.children_of(&identity);
     let next = finalize::next(&identity, unreadable.deletion_policy, metadata, &children);
     finalize::run(&context.client, &identity, metadata, &next).await?;
-    Ok(Action::requeue(CONVERGING))
+    Ok(Action::requeue(pace::CONVERGING))
 }
 
 /// Name, namespace and uid; the API server sets all three on every stored object.

@@ -1,11 +1,13 @@
 //! One pass over one object: the six steps in their order.
 
 pub mod context;
+mod deletion;
 pub mod finalize;
 pub mod guarded;
 mod measure;
 pub mod pace;
 pub mod report;
+mod unreadable;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -20,15 +22,13 @@ use crate::crd::{DeletionPolicy, EaiserCluster, EaiserClusterStatus};
 use crate::desired;
 use crate::drive;
 use crate::names::Identity;
-use crate::plan::{self, Mode, Plan};
+use crate::plan::{self, Mode};
 use crate::runtime::metrics::clusters::Seen;
 use crate::runtime::metrics::phases::Phase;
 use crate::snapshot::take;
 use crate::status;
 pub use context::Context;
-use context::Session;
 pub use guarded::Guarded;
-use guarded::Unreadable;
 use measure::Stopwatch;
 
 /// A pass that could not finish. Waiting is not an error.
@@ -69,7 +69,7 @@ pub async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Result<Ac
     let begin = Instant::now();
     let result = match &object.0 {
         Ok(cluster) => pass(cluster, &context).await,
-        Err(unreadable) => report_unreadable(&object, unreadable, &context).await,
+        Err(unreadable) => unreadable::pass(&object, unreadable, &context).await,
     };
     context.metrics.passed(result.as_ref().err().map_or("ok", Error::reason), begin.elapsed());
     result
@@ -84,46 +84,23 @@ pub fn error_policy(object: Arc<Guarded>, error: &Error, context: Arc<Context>) 
     Action::requeue(delay)
 }
 
-/// Says on the object itself that it cannot be read; other clusters go on.
-async fn report_unreadable(
-    object: &Guarded,
-    unreadable: &Unreadable,
-    context: &Context,
-) -> Result<Action, Error> {
-    let metadata = &unreadable.metadata;
-    let uid = metadata.uid.clone().unwrap_or_default();
-    if metadata.deletion_timestamp.is_some() {
-        context.forget(&uid);
-        return release_unreadable(unreadable, context).await;
-    }
-    tracing::error!(object = %object.name_any(), error = %unreadable.error, "the stored object cannot be read; waiting for a change");
-    let session = context.session(&uid);
-    let previous = session.published.newest(metadata, unreadable.status.as_ref());
-    let status =
-        status::unreadable(&unreadable.error, metadata.generation, previous.as_ref(), &context.now());
-    report::publish(context, object, &session, previous.as_ref(), status).await?;
-    context.failures.reset(&uid);
-    Ok(Action::await_change())
-}
-
 async fn pass(cluster: &EaiserCluster, context: &Context) -> Result<Action, Error> {
     let Some(identity) = identity_of(&cluster.metadata) else {
         return Ok(Action::await_change());
     };
-    let policy = cluster.spec.operation.deletion_policy;
     if cluster.meta().deletion_timestamp.is_some() {
-        return delete(cluster, &identity, policy, context).await;
+        return deletion::pass(cluster, &identity, context).await;
     }
-    let purge = policy == DeletionPolicy::Delete;
+    let purge = cluster.spec.operation.deletion_policy == DeletionPolicy::Delete;
     if purge != finalize::is_kept(&cluster.metadata) && !cluster.spec.operation.paused {
         // Before the first volume exists; the pass goes on when the watch shows the change.
         finalize::keep(&context.client, &cluster.metadata, purge).await?;
         return Ok(Action::requeue(pace::CONVERGING));
     }
     let session = context.session(&identity.uid);
-    let mut watch = Stopwatch::start(&context.metrics.phases);
     let previous = session.published.newest(cluster.meta(), cluster.status.as_ref());
     let previous = previous.as_ref();
+    let mut watch = Stopwatch::start(&context.metrics.phases);
     let plan = plan::plan(identity, &cluster.spec, &context.settings);
     watch.lap(Phase::Plan, measure::plan(&plan));
     let plan = match plan {
@@ -136,75 +113,52 @@ async fn pass(cluster: &EaiserCluster, context: &Context) -> Result<Action, Erro
             return Ok(Action::await_change());
         }
     };
-    let look = Look { cluster, context, session: &session, previous };
-    look.follow(&plan, watch).await
-}
+    let mut connections = session.connections.lock().await;
+    let children = context.caches.children_of(&plan.identity);
+    let credentials = session.credentials(&plan.identity, &children);
+    let snapshot = take::take(&plan, children, credentials, context.caches.served(), &mut connections).await;
+    watch.lap(Phase::Snapshot, measure::Outcome::Applied);
 
-/// One cluster in one pass.
-struct Look<'a> {
-    cluster: &'a EaiserCluster,
-    context: &'a Context,
-    session: &'a Session,
-    previous: Option<&'a EaiserClusterStatus>,
-}
+    let initiated_before =
+        previous.and_then(|status| status.mongodb.as_ref()).is_some_and(|mongodb| mongodb.initiated);
+    let steps = drive::next(&plan, &snapshot, initiated_before);
+    let (applied, driven) = if plan.mode == Mode::Paused {
+        (Ok(Applied::default()), steps.untaken())
+    } else {
+        let desired = desired::build(&plan, &snapshot);
+        watch.lap(Phase::Desired, measure::Outcome::Applied);
+        let (identity, memory) = (&plan.identity, &session.memory);
+        let applied = apply::apply(&context.client, identity, desired, &snapshot.children, memory).await;
+        watch.lap(Phase::Apply, measure::apply(&applied));
+        let hands =
+            drive::Hands { connections: &connections, client: &context.client, fence: &context.fence };
+        let driven = drive::run(&plan, &snapshot, steps, hands).await;
+        watch.lap(Phase::Drive, measure::drive(&driven));
+        (applied, driven)
+    };
 
-impl Look<'_> {
-    /// The steps after the plan, in their order.
-    async fn follow(&self, plan: &Plan, mut watch: Stopwatch<'_>) -> Result<Action, Error> {
-        let Self { cluster, context, session, previous } = *self;
-        let mut connections = session.connections.lock().await;
-        let children = context.caches.children_of(&plan.identity);
-        let credentials = session.credentials(&plan.identity, &children);
-        let snapshot =
-            take::take(plan, children, credentials, context.caches.served(), &mut connections).await;
-        watch.lap(Phase::Snapshot, measure::Outcome::Applied);
-
-        let initiated_before =
-            previous.and_then(|status| status.mongodb.as_ref()).is_some_and(|mongodb| mongodb.initiated);
-        let steps = drive::next(plan, &snapshot, initiated_before);
-        let (applied, driven) = if plan.mode == Mode::Paused {
-            (Ok(Applied::default()), steps.untaken())
-        } else {
-            let desired = desired::build(plan, &snapshot);
-            watch.lap(Phase::Desired, measure::Outcome::Applied);
-            let (identity, memory) = (&plan.identity, &session.memory);
-            let applied = apply::apply(&context.client, identity, desired, &snapshot.children, memory).await;
-            watch.lap(Phase::Apply, measure::apply(&applied));
-            let hands =
-                drive::Hands { connections: &connections, client: &context.client, fence: &context.fence };
-            let driven = drive::run(plan, &snapshot, steps, hands).await;
-            watch.lap(Phase::Drive, measure::drive(&driven));
-            (applied, driven)
-        };
-
-        let pass = status::Pass {
-            plan,
-            snapshot: &snapshot,
-            applied: applied.as_ref().map_err(|error| report::chain(error)),
-            driven: &driven,
-        };
-        let status = status::compute(&pass, cluster.metadata.generation, previous, &context.now());
-        report::steps(context, cluster, &driven).await;
-        let outcome = outcome(&pass, &status);
-        context.metrics.clusters.show(cluster, &status, Seen::of(&plan.identity, &snapshot));
-        let changed = previous != Some(&status);
-        let published = report::publish(context, cluster, session, previous, status).await;
-        watch.lap(Phase::Status, measure::status(&published, changed));
-        published?;
-        applied?;
-        context.failures.reset(&plan.identity.uid);
-        Ok(self.rest(outcome).await)
+    let pass = status::Pass {
+        plan: &plan,
+        snapshot: &snapshot,
+        applied: applied.as_ref().map_err(|error| report::chain(error)),
+        driven: &driven,
+    };
+    let status = status::compute(&pass, cluster.metadata.generation, previous, &context.now());
+    report::steps(context, cluster, &driven).await;
+    let outcome = outcome(&pass, &status);
+    context.metrics.clusters.show(cluster, &status, Seen::of(&plan.identity, &snapshot));
+    let changed = previous != Some(&status);
+    let published = report::publish(context, cluster, &session, previous, status).await;
+    watch.lap(Phase::Status, measure::status(&published, changed));
+    published?;
+    applied?;
+    context.failures.reset(&plan.identity.uid);
+    let next = context.paces.end(&reference(cluster), outcome);
+    if next.hot {
+        context.metrics.hot_loop();
+        report::hot_loop(context, cluster).await;
     }
-
-    /// When to look again.
-    async fn rest(&self, outcome: pace::Outcome) -> Action {
-        let next = self.context.paces.end(&reference(self.cluster), outcome);
-        if next.hot {
-            self.context.metrics.hot_loop();
-            report::hot_loop(self.context, self.cluster).await;
-        }
-        Action::requeue(next.after)
-    }
+    Ok(Action::requeue(next.after))
 }
 
 /// What the pass came to, for the rhythm of the next ones.
@@ -225,37 +179,6 @@ fn outcome(pass: &status::Pass<'_>, status: &EaiserClusterStatus) -> pace::Outco
 /// The key that watches and queue know the cluster by.
 fn reference(cluster: &EaiserCluster) -> ObjectRef<Guarded> {
     ObjectRef::new(&cluster.name_any()).within(&cluster.namespace().unwrap_or_default())
-}
-
-/// A deleted cluster that our finalizer keeps goes on its way; of any other owner references take
-/// care, and nothing here needs the operator. A pause does not hold it up: who deletes wants it gone.
-async fn delete(
-    cluster: &EaiserCluster,
-    identity: &Identity,
-    policy: DeletionPolicy,
-    context: &Context,
-) -> Result<Action, Error> {
-    if !finalize::is_kept(&cluster.metadata) {
-        context.forget(&identity.uid);
-        return Ok(Action::await_change());
-    }
-    let children = context.caches.children_of(identity);
-    let next = finalize::next(identity, policy, &cluster.metadata, &children);
-    report::deletion(context, cluster, &context.session(&identity.uid), &next).await?;
-    finalize::run(&context.client, identity, &cluster.metadata, &next).await?;
-    Ok(Action::requeue(pace::CONVERGING))
-}
-
-/// An object that cannot be read can still be deleted.
-async fn release_unreadable(unreadable: &Unreadable, context: &Context) -> Result<Action, Error> {
-    let metadata = &unreadable.metadata;
-    let (Some(identity), true) = (identity_of(metadata), finalize::is_kept(metadata)) else {
-        return Ok(Action::await_change());
-    };
-    let children = context.caches.children_of(&identity);
-    let next = finalize::next(&identity, unreadable.deletion_policy, metadata, &children);
-    finalize::run(&context.client, &identity, metadata, &next).await?;
-    Ok(Action::requeue(pace::CONVERGING))
 }
 
 /// Name, namespace and uid; the API server sets all three on every stored object.

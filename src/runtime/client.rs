@@ -55,6 +55,7 @@ pub fn connect(
         .layer(requests.clone())
         .layer(Patience::default())
         .layer(Fencing::new(fence.clone(), requests.clone()))
+        .layer(Patience::default())
         .layer(config.base_uri_layer())
         .option_layer(config.auth_layer()?)
         .layer(config.extra_headers_layer()?)

@@ -19,6 +19,7 @@ mod chart;
 mod crash;
 mod faults;
 mod formation;
+mod leader;
 mod members;
 mod network;
 mod operation;

@@ -15,3 +15,4 @@ mod crd;
 mod examples;
 mod metrics;
 mod upgrade;
+mod monitoring;

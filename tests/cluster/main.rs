@@ -14,6 +14,7 @@
 mod support;
 
 mod admission;
+mod cli;
 mod formation;
 mod members;
 mod pod_loss;

@@ -8,8 +8,12 @@
 )]
 #![allow(missing_docs, reason = "test functions say what they prove by their names")]
 
+mod api_server;
 mod apply;
 mod architecture;
 mod command_line;
 mod crd;
 mod examples;
+mod live_cluster;
+mod plan_cluster;
+mod status;

@@ -120,6 +120,7 @@ fn waves(desired: Desired, live: &Children) -> [Vec<Child>; 2] {
         service_accounts,
         config_maps,
         services,
+        network_policies,
         disruption_budgets,
         stateful_sets,
         deployments,
@@ -132,6 +133,7 @@ fn waves(desired: Desired, live: &Children) -> [Vec<Child>; 2] {
     first.extend(service_accounts.iter().map(|object| Child::new(object, &live.service_accounts)));
     first.extend(config_maps.iter().map(|object| Child::new(object, &live.config_maps)));
     first.extend(services.iter().map(|object| Child::new(object, &live.services)));
+    first.extend(network_policies.iter().map(|object| Child::new(object, &live.network_policies)));
     first.extend(disruption_budgets.iter().map(|object| Child::new(object, &live.disruption_budgets)));
     let mut second = Vec::new();
     second.extend(stateful_sets.iter().map(|object| Child::new(object, &live.stateful_sets)));
@@ -145,16 +147,17 @@ fn waves(desired: Desired, live: &Children) -> [Vec<Child>; 2] {
 /// Live objects this cluster owns and no longer wants. Pods and volumes are not ours to prune.
 fn strays(identity: &Identity, first: &[Child], second: &[Child], live: &Children) -> Vec<Live> {
     let mut all = Vec::new();
-    all.extend(live.secrets.iter().map(|object| Live::of(&**object)));
-    all.extend(live.service_accounts.iter().map(|object| Live::of(&**object)));
-    all.extend(live.config_maps.iter().map(|object| Live::of(&**object)));
-    all.extend(live.services.iter().map(|object| Live::of(&**object)));
-    all.extend(live.disruption_budgets.iter().map(|object| Live::of(&**object)));
-    all.extend(live.stateful_sets.iter().map(|object| Live::of(&**object)));
-    all.extend(live.deployments.iter().map(|object| Live::of(&**object)));
-    all.extend(live.autoscalers.iter().map(|object| Live::of(&**object)));
-    all.extend(live.prometheus_rules.iter().map(|object| Live::of(&**object)));
-    all.extend(live.service_monitors.iter().map(|object| Live::of(&**object)));
+    all.extend(live.secrets.iter().map(Live::of));
+    all.extend(live.service_accounts.iter().map(Live::of));
+    all.extend(live.config_maps.iter().map(Live::of));
+    all.extend(live.services.iter().map(Live::of));
+    all.extend(live.network_policies.iter().map(Live::of));
+    all.extend(live.disruption_budgets.iter().map(Live::of));
+    all.extend(live.stateful_sets.iter().map(Live::of));
+    all.extend(live.deployments.iter().map(Live::of));
+    all.extend(live.autoscalers.iter().map(Live::of));
+    all.extend(live.prometheus_rules.iter().map(Live::of));
+    all.extend(live.service_monitors.iter().map(Live::of));
     let wanted = |stray: &Live| {
         first
             .iter()

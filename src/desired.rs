@@ -6,8 +6,10 @@ pub mod kinds;
 pub mod meta;
 pub mod mongodb;
 pub mod monitoring;
+pub mod network_policies;
 pub mod pod;
 pub mod redis;
+pub mod stage;
 
 #[cfg(test)]
 mod tests;
@@ -15,6 +17,7 @@ mod tests;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service, ServiceAccount};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 
 use serde::Serialize;
@@ -23,6 +26,7 @@ use serde_json::Value;
 use crate::plan::Plan;
 use crate::snapshot::Snapshot;
 use kinds::{PrometheusRule, ServiceMonitor};
+use stage::Stage;
 
 /// Every object a cluster should have. The order of the fields is the order of application: what a
 /// pod mounts exists before the pod, and what watches a workload comes after it.
@@ -36,6 +40,8 @@ pub struct Desired {
     pub config_maps: Vec<ConfigMap>,
     /// Addresses.
     pub services: Vec<Service>,
+    /// Who may reach the pods; they exist before the pods do.
+    pub network_policies: Vec<NetworkPolicy>,
     /// Limits on voluntary disruption.
     pub disruption_budgets: Vec<PodDisruptionBudget>,
     /// Databases.
@@ -59,6 +65,7 @@ impl Desired {
             service_accounts,
             config_maps,
             services,
+            network_policies,
             disruption_budgets,
             stateful_sets,
             deployments,
@@ -71,6 +78,7 @@ impl Desired {
         add(&mut all, service_accounts);
         add(&mut all, config_maps);
         add(&mut all, services);
+        add(&mut all, network_policies);
         add(&mut all, disruption_budgets);
         add(&mut all, stateful_sets);
         add(&mut all, deployments);
@@ -89,10 +97,12 @@ fn add<K: Serialize>(all: &mut Vec<Value>, objects: &[K]) {
 /// Renders every child of the cluster.
 pub fn build(plan: &Plan, snapshot: &Snapshot) -> Desired {
     let mut desired = Desired::default();
-    mongodb::build(plan, snapshot, &mut desired);
-    redis::build(plan, snapshot, &mut desired);
-    api::build(plan, snapshot, &mut desired);
-    gateway::build(plan, &mut desired);
+    let stage = Stage::of(plan, snapshot);
+    mongodb::build(plan, snapshot, stage, &mut desired);
+    redis::build(plan, snapshot, stage, &mut desired);
+    api::build(plan, snapshot, stage, &mut desired);
+    gateway::build(plan, stage, &mut desired);
+    network_policies::build(plan, &mut desired);
     monitoring::build(plan, snapshot, &mut desired);
     desired
 }

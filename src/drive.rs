@@ -6,10 +6,11 @@ mod run;
 pub use roll::{Roll, Rolls};
 pub use run::run;
 
+use crate::desired::stage::{Progress, Stage};
 use crate::mongo::{self, ApplicationUser, WantedMember};
 use crate::names::{APPLICATION_DATABASE, APPLICATION_USER, Identity};
 use crate::plan::Plan;
-use crate::redis_cluster::{self, WantedShard};
+use crate::redis_cluster::{self, WaitReason, Waiting, WantedShard};
 use crate::snapshot::{Credentials, Snapshot};
 
 /// What each database needs now.
@@ -53,7 +54,37 @@ pub fn next(plan: &Plan, snapshot: &Snapshot, initiated_before: bool) -> Steps {
     let mongodb = mongo::steps::next(&wanted, &snapshot.mongodb);
     let redis = redis_cluster::next(&redis_wanted(plan), &snapshot.redis);
     let rolls = roll::next(plan, snapshot, &mongodb, &redis);
-    Steps { mongodb, redis, rolls }
+    Steps { mongodb, redis, rolls }.within(Stage::of(plan, snapshot))
+}
+
+impl Steps {
+    /// Without what a tier at zero pods, or on its way there, has no use for.
+    fn within(mut self, stage: Stage) -> Self {
+        const STOPPED: &str = "it is stopped";
+        if !stage.mongodb {
+            self.mongodb = mongo::Next::Wait(STOPPED.to_owned());
+        }
+        if !stage.redis {
+            self.redis = redis_cluster::Next::Wait(Waiting {
+                reason: WaitReason::PodsUnreachable,
+                message: STOPPED.to_owned(),
+            });
+        }
+        let stopping = matches!(stage.progress, Progress::Stopping | Progress::Stopped);
+        if stopping || !stage.mongodb {
+            self.rolls.mongodb = Roll::Done;
+        }
+        if stopping || !stage.redis {
+            self.rolls.redis = Roll::Done;
+        }
+        self
+    }
+
+    /// Decided and not carried out, as while the cluster is paused.
+    pub fn untaken(self) -> Driven {
+        let Self { mongodb, redis, rolls } = self;
+        Driven { mongodb, redis, rolls, done: Vec::new(), failed: Vec::new() }
+    }
 }
 
 /// The user the API logs in as.

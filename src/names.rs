@@ -21,11 +21,16 @@ pub const LABEL_COMPONENT: &str = "app.kubernetes.io/component";
 pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// Label and value of the one API Service that Prometheus scrapes; the other names the same pods.
 pub const LABEL_METRICS: (&str, &str) = ("eaiser.io/metrics", "api");
+/// Label that Kubernetes itself puts on every namespace: its name.
+pub const LABEL_NAMESPACE: &str = "kubernetes.io/metadata.name";
 /// Label: the Redis shard of a pod.
 pub const LABEL_SHARD: &str = "redis.eaiser.io/shard";
 
 /// Annotation on every child: digest of what was rendered when it was last applied.
 pub const ANNOTATION_RENDERED: &str = "eaiser.io/rendered";
+/// Annotation on the StatefulSet of a stopped replica set: how many members it had, all of which must
+/// come back for it to have a majority.
+pub const ANNOTATION_MEMBERS: &str = "eaiser.io/members-before-stop";
 /// Pod template annotation: digest of the Secrets and ConfigMaps the pods read at start.
 pub const ANNOTATION_CONFIGURATION: &str = "eaiser.io/configuration";
 
@@ -39,6 +44,9 @@ pub const MONGODB_PORT: i32 = 27017;
 pub const REDIS_PORT: i32 = 6379;
 /// Port of the Redis cluster bus.
 pub const REDIS_BUS_PORT: i32 = 16379;
+
+/// Volume of a database pod; each claim is named after it and the pod.
+pub const DATA_VOLUME: &str = "data";
 
 /// Database of the application, and of its user.
 pub const APPLICATION_DATABASE: &str = "eaiser";
@@ -95,7 +103,7 @@ impl Identity {
         format!("{}-{suffix}", self.name)
     }
 
-    /// Name of a tier's workload, main Service, PDB and ServiceAccount.
+    /// Name of a tier's workload, main Service, PDB, NetworkPolicy and ServiceAccount.
     pub fn tier(&self, tier: Tier) -> String {
         self.child(tier)
     }
@@ -186,6 +194,32 @@ impl Identity {
     }
 }
 
+/// Name of the cluster whose workload, pod or claim bears this name. Only a guess: whoever acts on it
+/// also looks at labels or uids.
+pub fn cluster_of_child(child: &str) -> Option<&str> {
+    let tiers = [Tier::Api, Tier::Gateway, Tier::MongoDb, Tier::Redis];
+    let starts = tiers.iter().filter_map(|tier| {
+        let infix = format!("-{tier}");
+        let start = child.rfind(&infix)?;
+        child[start + infix.len()..].bytes().next().is_none_or(|byte| byte == b'-').then_some(start)
+    });
+    starts.max().filter(|start| *start > 0).map(|start| &child[..start])
+}
+
+/// The pod that a claim of ours was made for.
+pub fn pod_of_claim(claim: &str) -> Option<&str> {
+    claim.strip_prefix(DATA_VOLUME)?.strip_prefix('-')
+}
+
+/// Cuts at a character boundary and marks the cut.
+pub fn truncate(text: &str, longest: usize) -> String {
+    if text.len() <= longest {
+        return text.to_owned();
+    }
+    let end = (0..=longest - '…'.len_utf8()).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    format!("{}…", &text[..end])
+}
+
 /// Text form of a selector, as status and `kubectl` use it.
 pub fn selector_text(labels: &BTreeMap<String, String>) -> String {
     labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
@@ -216,6 +250,29 @@ mod tests {
             identity.mongodb_host(&identity.mongodb_pod(2), "cluster.local"),
             "eaiser-mongodb-2.eaiser-mongodb.shop.svc.cluster.local:27017"
         );
+    }
+
+    #[test]
+    fn a_childs_name_tells_its_cluster() {
+        let names = [
+            ("eaiser-mongodb-1", Some("eaiser")),
+            ("eaiser-redis-2", Some("eaiser")),
+            ("my-redis-redis-0-1", Some("my-redis")),
+            ("my-api-gateway-5d9f8b7c6d-x2v4z", Some("my-api")),
+            ("eaiser-apiary-0", None),
+            ("-api", None),
+            ("front-0", None),
+        ];
+        for (child, cluster) in names {
+            assert_eq!(cluster_of_child(child), cluster, "{child}");
+        }
+        assert_eq!(pod_of_claim("data-eaiser-mongodb-0"), Some("eaiser-mongodb-0"));
+    }
+
+    #[test]
+    fn long_texts_are_cut_between_characters() {
+        let cut = truncate(&"é".repeat(1000), 101);
+        assert!(cut.len() <= 101 && cut.ends_with('…'), "{cut}");
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod capacity;
 pub mod gateway;
 pub mod mongodb;
 pub mod monitoring;
+pub mod operation;
 pub mod problem;
 pub mod quantity;
 pub mod redis;
@@ -22,13 +23,14 @@ pub use capacity::{CapacityPlan, Constraint};
 pub use gateway::GatewayPlan;
 pub use mongodb::MongoDbPlan;
 pub use monitoring::MonitoringPlan;
+pub use operation::Mode;
 pub use problem::{Problem, Problems};
 pub use redis::RedisPlan;
 pub use resources::ContainerResources;
 
 use crate::crd::EaiserClusterSpec;
 use crate::names::Identity;
-use crate::settings::Settings;
+use crate::settings::{NetworkSettings, Settings};
 
 /// Everything the operator decided about one cluster, without looking at the world.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,6 +51,10 @@ pub struct Plan {
     pub redis: RedisPlan,
     /// Rules and monitors.
     pub monitoring: MonitoringPlan,
+    /// Who may reach the pods besides each other.
+    pub network: NetworkSettings,
+    /// Whether it runs, stands still or is left alone.
+    pub mode: Mode,
 }
 
 /// Plans a cluster.
@@ -67,5 +73,6 @@ pub fn plan(identity: Identity, spec: &EaiserClusterSpec, settings: &Settings) -
         return Err(Problems(problems));
     }
     let cluster_domain = settings.cluster_domain.clone();
-    Ok(Plan { identity, cluster_domain, capacity, api, gateway, mongodb, redis, monitoring })
+    let (network, mode) = (settings.network.clone(), operation::plan(&spec.operation));
+    Ok(Plan { identity, cluster_domain, capacity, api, gateway, mongodb, redis, monitoring, network, mode })
 }

@@ -1,24 +1,26 @@
 //! One pass over one object: the six steps in their order.
 
 pub mod context;
-mod report;
+pub mod guarded;
+pub mod report;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use kube::core::DeserializeGuard;
 use kube::runtime::controller::Action;
 use kube::{Resource, ResourceExt};
 
-use crate::apply;
+use crate::apply::{self, Applied};
 use crate::crd::EaiserCluster;
 use crate::desired;
 use crate::drive;
 use crate::names::Identity;
-use crate::plan;
+use crate::plan::{self, Mode};
 use crate::snapshot::take;
 use crate::status;
 pub use context::Context;
+pub use guarded::Guarded;
+use guarded::Unreadable;
 
 /// Looks again while something forms; watches usually come first.
 const CONVERGING: Duration = Duration::from_millis(700);
@@ -51,9 +53,6 @@ impl Error {
     }
 }
 
-/// Object as the watch delivers it: a malformed one is an `Err` inside, not a broken watch.
-pub type Guarded = DeserializeGuard<EaiserCluster>;
-
 /// Runs one pass, measured.
 ///
 /// # Errors
@@ -62,10 +61,7 @@ pub async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Result<Ac
     let begin = Instant::now();
     let result = match &object.0 {
         Ok(cluster) => pass(cluster, &context).await,
-        Err(malformed) => {
-            tracing::error!(object = %object.name_any(), error = %malformed.error, "the stored object cannot be read; waiting for a change");
-            Ok(Action::await_change())
-        }
+        Err(unreadable) => report_unreadable(&object, unreadable, &context).await,
     };
     context.metrics.passed(result.as_ref().err().map_or("ok", Error::reason), begin.elapsed());
     result
@@ -80,6 +76,28 @@ pub fn error_policy(object: Arc<Guarded>, error: &Error, context: Arc<Context>) 
     Action::requeue(delay)
 }
 
+/// Says on the object itself that it cannot be read; other clusters go on.
+async fn report_unreadable(
+    object: &Guarded,
+    unreadable: &Unreadable,
+    context: &Context,
+) -> Result<Action, Error> {
+    let metadata = &unreadable.metadata;
+    let uid = metadata.uid.clone().unwrap_or_default();
+    if metadata.deletion_timestamp.is_some() {
+        context.forget(&uid);
+        return Ok(Action::await_change());
+    }
+    tracing::error!(object = %object.name_any(), error = %unreadable.error, "the stored object cannot be read; waiting for a change");
+    let session = context.session(&uid);
+    let previous = session.published.newest(metadata, unreadable.status.as_ref());
+    let status =
+        status::unreadable(&unreadable.error, metadata.generation, previous.as_ref(), &context.now());
+    report::publish(context, object, &session, previous.as_ref(), status).await?;
+    context.failures.reset(&uid);
+    Ok(Action::await_change())
+}
+
 async fn pass(cluster: &EaiserCluster, context: &Context) -> Result<Action, Error> {
     let Some(identity) = identity(cluster) else {
         return Ok(Action::await_change());
@@ -89,29 +107,35 @@ async fn pass(cluster: &EaiserCluster, context: &Context) -> Result<Action, Erro
         context.forget(&identity.uid);
         return Ok(Action::await_change());
     }
-    let previous = cluster.status.as_ref();
+    let session = context.session(&identity.uid);
+    let previous = session.published.newest(cluster.meta(), cluster.status.as_ref());
+    let previous = previous.as_ref();
     let plan = match plan::plan(identity, &cluster.spec, &context.settings) {
         Ok(plan) => plan,
         Err(problems) => {
-            let status = status::invalid(&problems, cluster.metadata.generation, previous, &context.now());
-            report::publish(context, cluster, status).await?;
+            let mode = plan::operation::plan(&cluster.spec.operation);
+            let status =
+                status::invalid(&problems, mode, cluster.metadata.generation, previous, &context.now());
+            report::publish(context, cluster, &session, previous, status).await?;
             return Ok(Action::await_change());
         }
     };
-    let session = context.session(&plan.identity.uid);
     let mut connections = session.connections.lock().await;
     let children = context.caches.children_of(&plan.identity);
     let credentials = session.credentials(&plan.identity, &children);
     let snapshot = take::take(&plan, children, credentials, context.caches.served(), &mut connections).await;
 
-    let desired = desired::build(&plan, &snapshot);
-    let applied =
-        apply::apply(&context.client, &plan.identity, desired, &snapshot.children, &session.memory).await;
-
     let initiated_before =
         previous.and_then(|status| status.mongodb.as_ref()).is_some_and(|mongodb| mongodb.initiated);
     let steps = drive::next(&plan, &snapshot, initiated_before);
-    let driven = drive::run(&plan, &snapshot, steps, &connections, &context.client).await;
+    let (applied, driven) = if plan.mode == Mode::Paused {
+        (Ok(Applied::default()), steps.untaken())
+    } else {
+        let desired = desired::build(&plan, &snapshot);
+        let (identity, memory) = (&plan.identity, &session.memory);
+        let applied = apply::apply(&context.client, identity, desired, &snapshot.children, memory).await;
+        (applied, drive::run(&plan, &snapshot, steps, &connections, &context.client).await)
+    };
 
     let pass = status::Pass {
         plan: &plan,
@@ -121,8 +145,13 @@ async fn pass(cluster: &EaiserCluster, context: &Context) -> Result<Action, Erro
     };
     let status = status::compute(&pass, cluster.metadata.generation, previous, &context.now());
     report::steps(context, cluster, &driven).await;
-    let settled = driven.is_settled() && status.phase.as_deref() == Some("Ready");
-    report::publish(context, cluster, status).await?;
+    // What is stopped or paused has nothing to wait for that a watch would not tell.
+    let settled = match status.phase.as_deref() {
+        Some("Ready") => driven.is_settled(),
+        Some("Stopped" | "Paused") => applied.is_ok(),
+        _ => false,
+    };
+    report::publish(context, cluster, &session, previous, status).await?;
     applied?;
     context.failures.reset(&plan.identity.uid);
     Ok(Action::requeue(if settled { SETTLED } else { CONVERGING }))

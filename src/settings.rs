@@ -1,6 +1,10 @@
 //! Operator-wide settings, parsed once from flags and environment by the command line. Plain data.
 
+pub mod network;
+
 use clap::Args;
+
+pub use network::{AddressBlock, NetworkSettings, PodLabels};
 
 /// What holds for every cluster this operator looks after.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
@@ -17,6 +21,9 @@ pub struct Settings {
     /// DNS domain of the Kubernetes cluster
     #[arg(long, env = "EAISER_CLUSTER_DOMAIN", default_value = "cluster.local")]
     pub cluster_domain: String,
+    /// Who may reach the pods from outside their cluster
+    #[command(flatten)]
+    pub network: NetworkSettings,
 }
 
 impl Default for Settings {
@@ -26,6 +33,7 @@ impl Default for Settings {
             mongodb_image: "mongo:8.0".to_owned(),
             redis_image: "redis:8.0".to_owned(),
             cluster_domain: "cluster.local".to_owned(),
+            network: NetworkSettings::default(),
         }
     }
 }

@@ -1,12 +1,14 @@
 //! Step 1 of a pass: what it knows of the world, as plain data. [`mod@take`] is the only reader.
 
 pub mod children;
+pub mod complaints;
 pub mod credentials;
 pub mod pods;
 pub mod served;
 pub mod take;
 
 pub use children::Children;
+pub use complaints::Complaint;
 pub use credentials::Credentials;
 pub use pods::{PodRevision, StatefulPods};
 pub use served::ServedKinds;

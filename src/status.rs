@@ -1,7 +1,9 @@
 //! Step 6 of a pass: every condition and number of the status, from scratch. Pure.
 
-pub mod blocker;
+mod blocker;
 pub mod condition;
+pub mod news;
+mod operation;
 mod report;
 mod rolling;
 mod tiers;
@@ -13,8 +15,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::apply::Applied;
 use crate::crd::EaiserClusterStatus;
+use crate::desired::stage::{Progress, Stage};
 use crate::drive::Driven;
-use crate::plan::{Plan, Problems};
+use crate::plan::{Mode, Plan, Problems};
 use crate::snapshot::Snapshot;
 use condition::{Verdict, reason};
 
@@ -38,10 +41,17 @@ pub fn compute(
     previous: Option<&EaiserClusterStatus>,
     now: &Time,
 ) -> EaiserClusterStatus {
-    let tiers = rolling::overlaid(pass, tiers::verdicts(pass), previous);
-    let overall = overall(pass, &tiers);
+    let mode = pass.plan.mode;
+    let stage = Stage::of(pass.plan, pass.snapshot);
+    let tiers = rolling::overlaid(pass, tiers::verdicts(pass, now), previous);
+    let tiers = operation::overlaid(pass, stage, tiers);
+    let overall = overall(pass, stage, &tiers);
     let unseen = pass.applied.as_ref().ok().and_then(|applied| applied.unseen());
-    let progressing = progressing(&overall, &tiers, unseen);
+    let progressing = match (mode, stage.progress) {
+        (Mode::Paused, _) => Verdict::off(reason::PAUSED, "paused: nothing is changed"),
+        (_, Progress::Stopped) => Verdict::off(reason::STOPPED, overall.message.clone()),
+        _ => progressing(&overall, &tiers, unseen),
+    };
     let degraded = tiers.iter().find(|(_, verdict)| verdict.failing).map(|(_, verdict)| verdict);
     let mut conditions = vec![
         ("Ready", overall.clone()),
@@ -54,13 +64,19 @@ pub fn compute(
             ),
         ),
         ("SpecValid", Verdict::on(reason::VALID, "the spec can be carried out")),
+        ("Paused", operation::paused(mode)),
     ];
-    let phase = match (overall.holds, degraded) {
+    let stalled = tiers.iter().map(|(_, verdict)| verdict).find(|verdict| needs_a_person(verdict.reason));
+    let for_kstatus = for_kstatus(&progressing, stalled);
+    let phase = operation::phase(mode, stage, previous, overall.holds);
+    let phase = phase.unwrap_or(match (overall.holds, degraded) {
         (true, _) => "Ready",
         (false, Some(_)) => "Degraded",
         (false, None) => "Forming",
-    };
+    });
     let message = if progressing.reason == reason::ROLLING { progressing.message } else { overall.message };
+    let message = if mode == Mode::Paused { format!("paused; {message}") } else { message };
+    conditions.extend(for_kstatus);
     conditions.extend(tiers);
     EaiserClusterStatus {
         observed_generation: generation,
@@ -75,6 +91,7 @@ pub fn compute(
 /// numbers that describe it.
 pub fn invalid(
     problems: &Problems,
+    mode: Mode,
     generation: Option<i64>,
     previous: Option<&EaiserClusterStatus>,
     now: &Time,
@@ -85,6 +102,8 @@ pub fn invalid(
         ("Progressing", Verdict::off(reason::SPEC_INVALID, "waits for a corrected spec")),
         ("Degraded", Verdict::on(reason::SPEC_INVALID, message.clone())),
         ("SpecValid", Verdict::off(reason::SPEC_INVALID, problems.to_string())),
+        ("Paused", operation::paused(mode)),
+        ("Stalled", Verdict::on(reason::SPEC_INVALID, message.clone())),
     ];
     EaiserClusterStatus {
         observed_generation: generation,
@@ -95,11 +114,54 @@ pub fn invalid(
     }
 }
 
+/// The status of a stored object that does not fit the types. What runs is left as it is.
+pub fn unreadable(
+    error: &str,
+    generation: Option<i64>,
+    previous: Option<&EaiserClusterStatus>,
+    now: &Time,
+) -> EaiserClusterStatus {
+    let message = format!("the stored object cannot be read; what runs is left as it is: {error}");
+    let conditions = vec![
+        ("Ready", Verdict::off(reason::UNREADABLE, message.clone())),
+        ("Progressing", Verdict::off(reason::UNREADABLE, "waits for a corrected object")),
+        ("Degraded", Verdict::on(reason::UNREADABLE, message.clone())),
+        ("SpecValid", Verdict::off(reason::UNREADABLE, message.clone())),
+        ("Stalled", Verdict::on(reason::UNREADABLE, message.clone())),
+    ];
+    EaiserClusterStatus {
+        observed_generation: generation,
+        phase: Some("Invalid".to_owned()),
+        message: Some(condition::short(&message)),
+        conditions: condition::merge(conditions, generation, previous, now),
+        ..previous.cloned().unwrap_or_default()
+    }
+}
+
+/// Whether waiting cannot help: only a person can correct a name or a spec. Everything else that
+/// fails may end by itself, as a full node or a missing image do, and tools shall go on waiting.
+fn needs_a_person(reason: &str) -> bool {
+    reason == reason::FOREIGN_OBJECT
+}
+
+/// kstatus, which Argo CD, Flux and kpt wait by, reads two conditions of its own: they are listed
+/// while they hold. Without `Reconciling` a ready cluster that rolls would count as done.
+fn for_kstatus(progressing: &Verdict, stalled: Option<&Verdict>) -> Option<(&'static str, Verdict)> {
+    match stalled {
+        Some(verdict) => Some(("Stalled", Verdict::on(verdict.reason, verdict.message.clone()))),
+        None if progressing.holds => Some(("Reconciling", progressing.clone())),
+        None => None,
+    }
+}
+
 /// Ready when every tier that serves traffic is; else the first reason why not, in the order in
 /// which the tiers depend on each other.
-fn overall(pass: &Pass<'_>, tiers: &[(&'static str, Verdict)]) -> Verdict {
+fn overall(pass: &Pass<'_>, stage: Stage, tiers: &[(&'static str, Verdict)]) -> Verdict {
     if let Err(message) = &pass.applied {
         return Verdict::off(reason::APPLY_FAILED, message.clone());
+    }
+    if let Some(verdict) = operation::overall(stage, tiers) {
+        return verdict;
     }
     let needed = ["MongoDBReady", "RedisReady", "ApiReady", "GatewayReady", "MonitoringReady"];
     let missing =

@@ -111,11 +111,11 @@ cluster_up() {
 }
 
 cluster() {
-	EAISER_LAB=$lab_name KUBECONFIG=$(lab kubeconfig) cargo test --test cluster -- --ignored --test-threads 1
+	EAISER_LAB=$lab_name KUBECONFIG=$(lab kubeconfig) cargo test --test cluster -- --ignored --test-threads 1 --skip bench::
 }
 
 external_cluster() {
-	cargo test --test cluster -- --ignored --test-threads 1
+	cargo test --test cluster -- --ignored --test-threads 1 --skip bench::
 }
 
 cluster_down() {

@@ -1,6 +1,6 @@
 //! One rendered object beside its live counterpart, of any kind. Pure.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use kube::Resource;
 use kube::api::ApiResource;
@@ -43,9 +43,12 @@ pub struct Live {
     pub deleting: bool,
     /// Digest it was last applied with.
     pub digest: Option<String>,
-    /// The whole object.
-    pub object: Value,
+    /// The whole object as JSON, made when it is first looked at: most passes never do.
+    pub object: Arc<LazyLock<Value, MakeObject>>,
 }
+
+/// Makes the JSON form of a live object.
+type MakeObject = Box<dyn FnOnce() -> Value + Send>;
 
 /// What is to be done about one object, before its content is looked at.
 #[derive(Clone, Copy, Debug)]
@@ -75,7 +78,7 @@ impl Child {
     /// Pairs a rendered object with its live counterpart among `live`.
     pub fn new<K>(object: &K, live: &[Arc<K>]) -> Self
     where
-        K: Resource<DynamicType = ()> + Serialize,
+        K: Resource<DynamicType = ()> + Serialize + Send + Sync + 'static,
     {
         let name = object.meta().name.clone().unwrap_or_default();
         // Kubernetes types have string keys only, so serialization cannot fail.
@@ -86,8 +89,7 @@ impl Child {
                 metadata.entry("annotations").or_insert_with(|| Value::Object(serde_json::Map::new()));
             annotations[ANNOTATION_RENDERED] = Value::String(digest.clone());
         }
-        let live =
-            live.iter().find(|live| live.meta().name.as_deref() == Some(&name)).map(|live| Live::of(&**live));
+        let live = live.iter().find(|live| live.meta().name.as_deref() == Some(&name)).map(Live::of);
         Self { resource: ApiResource::erase::<K>(&()), name, rendered, digest, live }
     }
 
@@ -99,10 +101,11 @@ impl Child {
 
 impl Live {
     /// Takes what is needed from a live object.
-    pub fn of<K>(object: &K) -> Self
+    pub fn of<K>(object: &Arc<K>) -> Self
     where
-        K: Resource<DynamicType = ()> + Serialize,
+        K: Resource<DynamicType = ()> + Serialize + Send + Sync + 'static,
     {
+        let shared = Arc::clone(object);
         let metadata = object.meta();
         let owners = metadata.owner_references.iter().flatten();
         let annotations = metadata.annotations.as_ref();
@@ -117,7 +120,9 @@ impl Live {
                 .next(),
             deleting: metadata.deletion_timestamp.is_some(),
             digest: annotations.and_then(|annotations| annotations.get(ANNOTATION_RENDERED)).cloned(),
-            object: serde_json::to_value(object).unwrap_or_default(),
+            object: Arc::new(LazyLock::new(Box::new(move || {
+                serde_json::to_value(&*shared).unwrap_or_default()
+            }))),
         }
     }
 

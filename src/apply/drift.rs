@@ -103,6 +103,7 @@ mod tests {
         let rendered = json!({"requests": {"cpu": "0.5", "memory": "1024Mi"}});
         assert!(covers(&json!({"requests": {"cpu": "500m", "memory": "1Gi"}}), &rendered));
         assert!(!covers(&json!({"requests": {"cpu": "501m", "memory": "1Gi"}}), &rendered));
+        assert!(covers(&json!({"limits": {"cpu": "1k"}}), &json!({"limits": {"cpu": "1000"}})));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! What this process wrote and has not yet seen come back through its watches.
+//! What this process wrote and has not yet seen come back through its watches, and what it found to
+//! be as rendered.
 //!
 //! Without it a pass that runs before the watch caught up would send every object a second time.
 
@@ -29,6 +30,17 @@ impl Memory {
     pub fn wrote(&self, child: &Child, resource_version: Option<String>, now: Instant) {
         let written = Written { digest: child.digest.clone(), resource_version, at: now, seen: false };
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(child.label(), written);
+    }
+
+    /// Records that the live object holds everything rendered, so that this version of it need not be
+    /// compared again.
+    pub fn found_as_rendered(&self, child: &Child, now: Instant) {
+        if self.is_untouched(child) {
+            return;
+        }
+        let resource_version = child.live.as_ref().and_then(|live| live.resource_version.clone());
+        let found = Written { digest: child.digest.clone(), resource_version, at: now, seen: true };
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(child.label(), found);
     }
 
     /// Whether what we want was already written and only the watch is behind. The live version that

@@ -54,3 +54,13 @@ fn a_new_rendering_is_written_although_the_last_write_is_still_on_its_way() {
     memory.wrote(&Child::new(&config_map("a"), &[]), Some("5".to_owned()), now);
     assert!(!memory.is_on_its_way(&Child::new(&config_map("b"), &[]), now));
 }
+
+#[test]
+fn an_object_found_as_rendered_is_compared_again_only_in_another_version() {
+    let (memory, now) = (Memory::default(), Instant::now());
+    let shown = |version| Child::new(&config_map("a"), &[at_version(config_map("a"), version)]);
+    memory.found_as_rendered(&shown("5"), now);
+    assert!(memory.is_untouched(&shown("5")));
+    assert!(!memory.is_untouched(&shown("6")), "somebody wrote it since");
+    assert!(!memory.is_on_its_way(&Child::new(&config_map("a"), &[]), now), "a deleted object is missed");
+}

@@ -62,6 +62,7 @@ pub(super) async fn bring(
     };
     let same = live.digest.as_ref() == Some(&child.digest);
     if same && (memory.is_untouched(&child) || covers(&live.object, &child.rendered)) {
+        memory.found_as_rendered(&child, Instant::now());
         return Ok(Change::None);
     }
     let api = api(client, identity, &child.resource);
@@ -135,11 +136,15 @@ async fn patch(
 fn needs_handover(child: &Child, live: &Live) -> bool {
     let renders_replicas = child.rendered.pointer("/spec/replicas").is_some();
     let entries = live.object.pointer("/metadata/managedFields").and_then(Value::as_array);
-    let owned = entries.into_iter().flatten().any(|entry| {
-        entry.get("manager").and_then(Value::as_str) == Some(OPERATOR)
-            && entry.pointer("/fieldsV1/f:spec/f:replicas").is_some()
-    });
-    child.resource.kind == "Deployment" && owned && !renders_replicas
+    let owned_by = |manager: &str| {
+        entries.into_iter().flatten().any(|entry| {
+            entry.get("manager").and_then(Value::as_str) == Some(manager)
+                && entry.pointer("/fieldsV1/f:spec/f:replicas").is_some()
+        })
+    };
+    // With two owners the field stays when one of them lets go.
+    let alone = owned_by(OPERATOR) && !owned_by(REPLICAS_HANDOVER);
+    child.resource.kind == "Deployment" && alone && !renders_replicas
 }
 
 async fn hand_over_replicas(api: &Api<DynamicObject>, child: &Child, live: &Live) -> Result<(), Error> {
@@ -155,4 +160,42 @@ async fn hand_over_replicas(api: &Api<DynamicObject>, child: &Child, live: &Live
 
 fn api(client: &Client, identity: &Identity, resource: &kube::api::ApiResource) -> Api<DynamicObject> {
     Api::namespaced_with(client.clone(), &identity.namespace, resource)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use k8s_openapi::api::apps::v1::Deployment;
+
+    use super::*;
+
+    /// A live Deployment whose `spec.replicas` these managers own, beside a rendered one without it.
+    fn autoscaled(managers: &[&str]) -> Child {
+        let entry = |manager: &&str| json!({"manager": manager, "fieldsV1": {"f:spec": {"f:replicas": {}}}});
+        let entries: Vec<Value> = managers.iter().map(entry).collect();
+        let spec = |replicas: Value| json!({"replicas": replicas, "selector": {}, "template": {}});
+        let live = json!({"metadata": {"name": "api", "managedFields": entries}, "spec": spec(json!(3))});
+        let rendered = json!({"metadata": {"name": "api"}, "spec": spec(Value::Null)});
+        let live: Deployment = serde_json::from_value(live).unwrap();
+        let rendered: Deployment = serde_json::from_value(rendered).unwrap();
+        Child::new(&rendered, &[Arc::new(live)])
+    }
+
+    fn is_handed_over(managers: &[&str]) -> bool {
+        let child = autoscaled(managers);
+        needs_handover(&child, child.live.as_ref().unwrap())
+    }
+
+    #[test]
+    fn a_count_that_we_alone_own_is_handed_over_before_we_let_go() {
+        assert!(is_handed_over(&[OPERATOR]));
+        assert!(is_handed_over(&[OPERATOR, "kubectl"]));
+    }
+
+    #[test]
+    fn a_count_that_is_not_ours_or_was_handed_over_already_is_not_handed_over_again() {
+        assert!(!is_handed_over(&["kube-controller-manager"]));
+        assert!(!is_handed_over(&[OPERATOR, REPLICAS_HANDOVER]));
+    }
 }

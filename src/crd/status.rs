@@ -11,7 +11,8 @@ pub struct EaiserClusterStatus {
     /// Generation of the spec this status speaks about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// One word: `Forming`, `Ready`, `Degraded` or `Invalid`.
+    /// One word: `Forming`, `Ready`, `Degraded`, `Invalid`, `Paused`, `Stopping`, `Stopped`,
+    /// `Starting` or `Deleting`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phase: Option<String>,
     /// One sentence on what is happening and what it waits for.

@@ -6,6 +6,7 @@ mod deployment;
 use k8s_openapi::api::core::v1::{Service, ServiceAccount, ServicePort, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
+use super::stage::Stage;
 use super::{Desired, meta};
 use crate::names::{LABEL_METRICS, Tier};
 use crate::plan::{Plan, Replicas};
@@ -15,7 +16,7 @@ use crate::snapshot::Snapshot;
 pub const PORT: &str = "http";
 
 /// Adds the API's objects.
-pub fn build(plan: &Plan, snapshot: &Snapshot, desired: &mut Desired) {
+pub fn build(plan: &Plan, snapshot: &Snapshot, stage: Stage, desired: &mut Desired) {
     let identity = &plan.identity;
     desired.service_accounts.push(ServiceAccount {
         metadata: meta::object(identity, Tier::Api, identity.tier(Tier::Api)),
@@ -25,7 +26,9 @@ pub fn build(plan: &Plan, snapshot: &Snapshot, desired: &mut Desired) {
     desired.services.push(service(plan, identity.tier(Tier::Api), false));
     desired.services.push(service(plan, identity.api_pods(), true));
     desired.disruption_budgets.push(super::mongodb::disruption_budget(identity, Tier::Api));
-    desired.deployments.push(deployment::build(plan, snapshot));
+    desired.deployments.push(deployment::build(plan, snapshot, stage));
+    // It stays while the API is stopped: Kubernetes disables an autoscaler whose target asks for zero
+    // pods, and one that is in the middle of scaling loses by resourceVersion.
     if let Replicas::Autoscaled { min, max } = plan.api.replicas {
         desired.autoscalers.push(autoscaler::build(plan, min, max));
     }

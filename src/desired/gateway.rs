@@ -7,6 +7,7 @@ pub mod nginx;
 use k8s_openapi::api::core::v1::{ConfigMap, Service, ServicePort, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
+use super::stage::Stage;
 use super::{Desired, meta};
 use crate::names::Tier;
 use crate::plan::Plan;
@@ -15,7 +16,7 @@ use crate::plan::Plan;
 pub const SERVICE_PORT: i32 = 80;
 
 /// Adds the gateway's objects.
-pub fn build(plan: &Plan, desired: &mut Desired) {
+pub fn build(plan: &Plan, stage: Stage, desired: &mut Desired) {
     let identity = &plan.identity;
     let configuration = configuration::render(plan);
     let digest = meta::digest([configuration.as_str()]);
@@ -26,7 +27,8 @@ pub fn build(plan: &Plan, desired: &mut Desired) {
     });
     desired.services.push(service(plan));
     desired.disruption_budgets.push(super::mongodb::disruption_budget(identity, Tier::Gateway));
-    desired.deployments.push(deployment::build(plan, digest));
+    let replicas = if stage.gateway { plan.gateway.replicas } else { 0 };
+    desired.deployments.push(deployment::build(plan, replicas, digest));
 }
 
 fn service(plan: &Plan) -> Service {

@@ -4,12 +4,15 @@ mod connection;
 mod stateful_set;
 
 use k8s_openapi::ByteString;
+use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Secret, Service, ServicePort, ServiceSpec};
 use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use kube::ResourceExt;
 
+use super::stage::Stage;
 use super::{Desired, meta};
-use crate::names::{Identity, MONGODB_PORT, Tier};
+use crate::names::{ANNOTATION_MEMBERS, Identity, MONGODB_PORT, Tier};
 use crate::plan::Plan;
 use crate::snapshot::Snapshot;
 use crate::snapshot::children::find;
@@ -18,7 +21,7 @@ use crate::snapshot::credentials::KEY_KEYFILE;
 pub use connection::{KEY_URI, uri};
 
 /// Adds the replica set's objects.
-pub fn build(plan: &Plan, snapshot: &Snapshot, desired: &mut Desired) {
+pub fn build(plan: &Plan, snapshot: &Snapshot, stage: Stage, desired: &mut Desired) {
     let identity = &plan.identity;
     let keyfile = &snapshot.credentials.mongodb_keyfile;
     desired.secrets.push(Secret {
@@ -30,7 +33,7 @@ pub fn build(plan: &Plan, snapshot: &Snapshot, desired: &mut Desired) {
     desired.secrets.push(connection::secret(plan, &snapshot.credentials.mongodb_password));
     desired.services.push(members_service(identity));
     desired.disruption_budgets.push(disruption_budget(identity, Tier::MongoDb));
-    desired.stateful_sets.push(stateful_set::build(plan, pods_to_keep(plan, snapshot)));
+    desired.stateful_sets.push(members(plan, snapshot, stage));
 }
 
 /// Pods the StatefulSet must keep: the wanted members, and every pod that is still in the replica
@@ -40,7 +43,7 @@ pub fn pods_to_keep(plan: &Plan, snapshot: &Snapshot) -> i32 {
     let identity = &plan.identity;
     let wanted = plan.mongodb.members;
     let live = find(&snapshot.children.stateful_sets, &identity.tier(Tier::MongoDb));
-    let existing = live.and_then(|set| set.spec.as_ref()?.replicas).unwrap_or(0);
+    let existing = live.map_or(0, members_before_stop);
     let occupied = snapshot.mongodb.occupied().filter(|_| !snapshot.mongodb.members.is_empty());
     let Some(occupied) = occupied else {
         return wanted.max(existing);
@@ -49,6 +52,31 @@ pub fn pods_to_keep(plan: &Plan, snapshot: &Snapshot) -> i32 {
         occupied.contains(&identity.mongodb_host(&identity.mongodb_pod(*ordinal), &plan.cluster_domain))
     };
     (wanted..existing).rfind(is_occupied).map_or(wanted, |ordinal| ordinal + 1)
+}
+
+/// A stopped set has no pods and remembers how many there were.
+fn members(plan: &Plan, snapshot: &Snapshot, stage: Stage) -> StatefulSet {
+    if stage.mongodb {
+        return stateful_set::build(plan, pods_to_keep(plan, snapshot));
+    }
+    let mut set = stateful_set::build(plan, 0);
+    let live = find(&snapshot.children.stateful_sets, &plan.identity.tier(Tier::MongoDb));
+    if let Some(members) = live.map(members_before_stop).filter(|members| *members > 0) {
+        let annotations = set.metadata.annotations.get_or_insert_default();
+        annotations.insert(ANNOTATION_MEMBERS.to_owned(), members.to_string());
+    }
+    set
+}
+
+/// Pods of the live set, or those it had before it was stopped. The spec may ask for fewer members
+/// meanwhile, and they alone might be no majority of those that have to agree on it.
+fn members_before_stop(set: &StatefulSet) -> i32 {
+    match set.spec.as_ref().and_then(|spec| spec.replicas) {
+        Some(0) | None => {
+            set.annotations().get(ANNOTATION_MEMBERS).and_then(|count| count.parse().ok()).unwrap_or(0)
+        }
+        Some(replicas) => replicas,
+    }
 }
 
 /// Headless: names every member, also before it is ready, since members must find each other to

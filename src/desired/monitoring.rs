@@ -1,6 +1,12 @@
 //! Rules and scrape configuration. Pure.
 
+pub mod cluster;
+pub mod databases;
+pub mod instances;
+pub mod objectives;
+pub mod promql;
 pub mod rules;
+pub mod traffic;
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::ObjectMeta;

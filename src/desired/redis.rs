@@ -12,23 +12,23 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
+use super::stage::Stage;
 use super::{Desired, meta};
 use crate::crd::Storage;
-use crate::names::{Identity, REDIS_BUS_PORT, REDIS_PORT, Tier};
+use crate::names::{DATA_VOLUME, Identity, REDIS_BUS_PORT, REDIS_PORT, Tier};
 use crate::password::Password;
 use crate::plan::Plan;
 use crate::snapshot::Snapshot;
 use crate::snapshot::credentials::KEY_PASSWORD;
 
+pub use crate::snapshot::credentials::KEY_URL;
 pub use configuration::{AUTHENTICATION_FILE, CONFIGURATION_FILE, authentication, configuration};
 
-/// Key of the connection string in its Secret.
-pub const KEY_URL: &str = "url";
 /// Key of the start nodes in the same Secret.
 pub const KEY_NODES: &str = "nodes";
 
 /// Adds the Redis Cluster's objects.
-pub fn build(plan: &Plan, snapshot: &Snapshot, desired: &mut Desired) {
+pub fn build(plan: &Plan, snapshot: &Snapshot, stage: Stage, desired: &mut Desired) {
     let identity = &plan.identity;
     let password = &snapshot.credentials.redis_password;
     let configuration = configuration(&plan.redis);
@@ -51,8 +51,9 @@ pub fn build(plan: &Plan, snapshot: &Snapshot, desired: &mut Desired) {
     });
     desired.services.push(nodes_service(identity));
     desired.disruption_budgets.push(super::mongodb::disruption_budget(identity, Tier::Redis));
+    let replicas = if stage.redis { plan.redis.pods_per_shard() } else { 0 };
     for shard in 0..plan.redis.shards {
-        desired.stateful_sets.push(stateful_set::build(plan, shard, &digest));
+        desired.stateful_sets.push(stateful_set::build(plan, shard, replicas, &digest));
     }
 }
 
@@ -122,7 +123,7 @@ fn nodes_service(identity: &Identity) -> Service {
 pub fn claim(identity: &Identity, tier: Tier, storage: &Storage) -> PersistentVolumeClaim {
     PersistentVolumeClaim {
         metadata: ObjectMeta {
-            name: Some("data".to_owned()),
+            name: Some(DATA_VOLUME.to_owned()),
             labels: Some(identity.labels(tier)),
             ..ObjectMeta::default()
         },

@@ -54,6 +54,16 @@ fn every_container_has_a_read_only_root_and_no_capability() {
 }
 
 #[test]
+fn every_container_leaves_the_end_of_its_log_in_its_status() {
+    for (name, spec) in pod_specs(&rendered(SPEC)) {
+        for container in spec.containers.iter().chain(spec.init_containers.iter().flatten()) {
+            let policy = container.termination_message_policy.as_deref();
+            assert_eq!(policy, Some("FallbackToLogsOnError"), "{name}/{}", container.name);
+        }
+    }
+}
+
+#[test]
 fn no_password_is_an_argument_or_a_plain_variable() {
     let mut snapshot = Snapshot::offline(ServedKinds::default());
     let canary = crate::password::Password::new("canary");

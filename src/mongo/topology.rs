@@ -194,6 +194,11 @@ impl Topology {
         config.voters().filter(|voter| self.voter_is_up(&voter.host)).count()
     }
 
+    /// Whether it takes reads and writes: a primary with a majority.
+    pub fn serves(&self) -> bool {
+        self.primary().is_some_and(|(_, member)| self.voters_up(&member.config) >= member.config.majority())
+    }
+
     /// Whether a member is a secondary, by the primary's word and by its own, and within
     /// [`CAUGHT_UP_SECONDS`] of the primary.
     pub fn caught_up(&self, host: &str) -> bool {

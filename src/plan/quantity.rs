@@ -15,19 +15,16 @@ impl Bytes {
     /// Parses a Kubernetes quantity such as `512Mi`, `1.5Gi`, `2G` or `1048576`; fractions of a
     /// byte are rounded up, as Kubernetes does. `None` when malformed or beyond 2^62.
     pub fn parse(text: &str) -> Option<Self> {
-        let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-        let (number, suffix) = text.split_at(digits);
+        let (number, suffix) = split(text);
         let factor: i64 = match suffix {
-            "" => 1,
-            "k" => 1_000,
-            "M" => 1_000_000,
-            "G" => 1_000_000_000,
-            "T" => 1_000_000_000_000,
+            // The form in which the server keeps a fraction of a byte.
+            "m" => return scaled(number, 1).map(|thousandths| Self((thousandths + 999) / 1000)),
             "Ki" => 1 << 10,
             "Mi" => MEBIBYTE,
             "Gi" => 1 << 30,
             "Ti" => 1 << 40,
-            _ => return None,
+            "Pi" => 1 << 50,
+            suffix => decimal(suffix)?,
         };
         scaled(number, factor).map(Self)
     }
@@ -46,11 +43,13 @@ impl Bytes {
 }
 
 impl Millicores {
-    /// Parses `500m`, `2` or `1.5`; finer fractions are rounded up.
+    /// Parses `500m`, `2` or `1.5`, and `1k`, as which the server keeps a thousand; finer fractions
+    /// are rounded up.
     pub fn parse(text: &str) -> Option<Self> {
-        match text.strip_suffix('m') {
-            Some(number) => scaled(number, 1).map(Self),
-            None => scaled(text, 1000).map(Self),
+        let (number, suffix) = split(text);
+        match suffix {
+            "m" => scaled(number, 1).map(Self),
+            suffix => scaled(number, decimal(suffix)?.checked_mul(1000)?).map(Self),
         }
     }
 
@@ -58,6 +57,25 @@ impl Millicores {
     pub fn cores(self) -> i64 {
         ((self.0 + 999) / 1000).max(1)
     }
+}
+
+/// A quantity's number and its suffix.
+fn split(text: &str) -> (&str, &str) {
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    text.split_at(digits)
+}
+
+/// Factor of a decimal suffix.
+fn decimal(suffix: &str) -> Option<i64> {
+    Some(match suffix {
+        "" => 1,
+        "k" => 1_000,
+        "M" => 1_000_000,
+        "G" => 1_000_000_000,
+        "T" => 1_000_000_000_000,
+        "P" => 1_000_000_000_000_000,
+        _ => return None,
+    })
 }
 
 /// `number · factor` for a plain decimal number, rounded up.
@@ -93,10 +111,14 @@ mod tests {
             ("1.5Gi", 1_610_612_736),
             ("512Mi", 536_870_912),
             ("0.1", 1),
+            ("1331200m", 1332),
+            ("1Pi", 1 << 50),
         ] {
             assert_eq!(Bytes::parse(text), Some(Bytes(bytes)), "{text}");
         }
-        for (text, millicores) in [("2", 2000), ("500m", 500), ("1.5", 1500), ("0.0001", 1)] {
+        for (text, millicores) in
+            [("2", 2000), ("500m", 500), ("1.5", 1500), ("0.0001", 1), ("1k", 1_000_000)]
+        {
             assert_eq!(Millicores::parse(text), Some(Millicores(millicores)), "{text}");
         }
     }

@@ -9,6 +9,7 @@ use k8s_openapi::jiff::Timestamp;
 use kube::Client;
 use kube::runtime::events::Recorder;
 
+use super::report::Published;
 use crate::apply::Memory;
 use crate::names::Identity;
 use crate::runtime::caches::Caches;
@@ -42,6 +43,8 @@ pub struct Session {
     pub memory: Memory,
     /// Open database connections. Passes over one object never overlap, so the lock is never waited for.
     pub connections: tokio::sync::Mutex<Connections>,
+    /// The status written last; the watch may not have shown it yet.
+    pub published: Published,
     drawn: Mutex<Option<Credentials>>,
 }
 

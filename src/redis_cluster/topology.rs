@@ -238,6 +238,14 @@ impl Topology {
     pub fn pod(&self, pod: &str) -> Option<&Observed> {
         self.nodes.iter().find(|node| node.target.pod == pod)
     }
+
+    /// Whether every slot has a live owner, and every owner serves. Replicas may be away.
+    pub fn serves(&self) -> bool {
+        let views = self.nodes.iter().filter_map(|node| node.view.node());
+        let owners: Vec<_> = views.filter(|view| !view.own_slots().is_empty()).collect();
+        let owned = owners.iter().fold(SlotSet::new(), |sum, view| sum.union(&view.own_slots()));
+        owned == SlotSet::full() && owners.iter().all(|view| view.cluster.state_ok)
+    }
 }
 
 impl View {

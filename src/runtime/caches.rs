@@ -1,25 +1,26 @@
 //! Live objects, kept current by label-selected watches. No pass ever asks the API server.
 
+mod complaints;
 mod optional;
+mod shelf;
 mod watch;
-
-use std::sync::Arc;
 
 use futures::stream::{BoxStream, SelectAll};
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret, Service, ServiceAccount};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use kube::runtime::reflector::store::WriterDropped;
-use kube::runtime::reflector::{Lookup, ObjectRef, Store};
-use kube::{Client, Resource, ResourceExt};
+use kube::Client;
+use kube::runtime::reflector::ObjectRef;
 
-use crate::crd::EaiserCluster;
 use crate::desired::kinds::{PrometheusRule, ServiceMonitor};
-use crate::names::{Identity, LABEL_INSTANCE};
+use crate::names::Identity;
 use crate::reconcile::Guarded;
 use crate::snapshot::{Children, ServedKinds};
+use complaints::Complaints;
 use optional::Optional;
+use shelf::Shelf;
 
 /// Which clusters must be looked at again, as objects of theirs change.
 pub type Touched = BoxStream<'static, ObjectRef<Guarded>>;
@@ -27,18 +28,20 @@ pub type Touched = BoxStream<'static, ObjectRef<Guarded>>;
 /// One store per kind.
 #[derive(Clone)]
 pub struct Caches {
-    secrets: Store<Secret>,
-    service_accounts: Store<ServiceAccount>,
-    config_maps: Store<ConfigMap>,
-    services: Store<Service>,
-    disruption_budgets: Store<PodDisruptionBudget>,
-    stateful_sets: Store<StatefulSet>,
-    deployments: Store<Deployment>,
-    autoscalers: Store<HorizontalPodAutoscaler>,
-    pods: Store<Pod>,
-    claims: Store<PersistentVolumeClaim>,
+    secrets: Shelf<Secret>,
+    service_accounts: Shelf<ServiceAccount>,
+    config_maps: Shelf<ConfigMap>,
+    services: Shelf<Service>,
+    network_policies: Shelf<NetworkPolicy>,
+    disruption_budgets: Shelf<PodDisruptionBudget>,
+    stateful_sets: Shelf<StatefulSet>,
+    deployments: Shelf<Deployment>,
+    autoscalers: Shelf<HorizontalPodAutoscaler>,
+    pods: Shelf<Pod>,
+    claims: Shelf<PersistentVolumeClaim>,
     prometheus_rules: Optional<PrometheusRule>,
     service_monitors: Optional<ServiceMonitor>,
+    complaints: Complaints,
 }
 
 impl Caches {
@@ -54,6 +57,7 @@ impl Caches {
             service_accounts: watch::start(client, namespace, &mut touched),
             config_maps: watch::start(client, namespace, &mut touched),
             services: watch::start(client, namespace, &mut touched),
+            network_policies: watch::start(client, namespace, &mut touched),
             disruption_budgets: watch::start(client, namespace, &mut touched),
             stateful_sets: watch::start(client, namespace, &mut touched),
             deployments: watch::start(client, namespace, &mut touched),
@@ -62,24 +66,27 @@ impl Caches {
             claims: watch::start(client, namespace, &mut touched),
             prometheus_rules: Optional::start(client, namespace, &mut touched).await?,
             service_monitors: Optional::start(client, namespace, &mut touched).await?,
+            complaints: Complaints::start(client, namespace, &mut touched),
         };
         Ok((caches, touched))
     }
 
     /// Waits until every watch has delivered its first full list.
-    pub async fn wait_until_ready(&self) -> Result<(), WriterDropped> {
-        self.secrets.wait_until_ready().await?;
-        self.service_accounts.wait_until_ready().await?;
-        self.config_maps.wait_until_ready().await?;
-        self.services.wait_until_ready().await?;
-        self.disruption_budgets.wait_until_ready().await?;
-        self.stateful_sets.wait_until_ready().await?;
-        self.deployments.wait_until_ready().await?;
-        self.autoscalers.wait_until_ready().await?;
-        self.pods.wait_until_ready().await?;
-        self.claims.wait_until_ready().await?;
-        self.prometheus_rules.wait_until_ready().await?;
-        self.service_monitors.wait_until_ready().await
+    pub async fn wait_until_filled(&self) {
+        self.secrets.wait_until_filled().await;
+        self.service_accounts.wait_until_filled().await;
+        self.config_maps.wait_until_filled().await;
+        self.services.wait_until_filled().await;
+        self.network_policies.wait_until_filled().await;
+        self.disruption_budgets.wait_until_filled().await;
+        self.stateful_sets.wait_until_filled().await;
+        self.deployments.wait_until_filled().await;
+        self.autoscalers.wait_until_filled().await;
+        self.pods.wait_until_filled().await;
+        self.claims.wait_until_filled().await;
+        self.prometheus_rules.wait_until_filled().await;
+        self.service_monitors.wait_until_filled().await;
+        self.complaints.wait_until_ready().await;
     }
 
     /// Optional kinds that the API server serves.
@@ -92,48 +99,30 @@ impl Caches {
 
     /// The live objects of one cluster, sorted by name.
     pub fn children_of(&self, identity: &Identity) -> Children {
+        let cluster = (identity.namespace.clone(), identity.name.clone());
         Children {
-            secrets: of(&self.secrets, identity),
-            service_accounts: of(&self.service_accounts, identity),
-            config_maps: of(&self.config_maps, identity),
-            services: of(&self.services, identity),
-            disruption_budgets: of(&self.disruption_budgets, identity),
-            stateful_sets: of(&self.stateful_sets, identity),
-            deployments: of(&self.deployments, identity),
-            autoscalers: of(&self.autoscalers, identity),
+            secrets: self.secrets.of(&cluster),
+            service_accounts: self.service_accounts.of(&cluster),
+            config_maps: self.config_maps.of(&cluster),
+            services: self.services.of(&cluster),
+            network_policies: self.network_policies.of(&cluster),
+            disruption_budgets: self.disruption_budgets.of(&cluster),
+            stateful_sets: self.stateful_sets.of(&cluster),
+            deployments: self.deployments.of(&cluster),
+            autoscalers: self.autoscalers.of(&cluster),
             prometheus_rules: self
                 .prometheus_rules
-                .store()
-                .map(|store| of(store, identity))
+                .shelf()
+                .map(|shelf| shelf.of(&cluster))
                 .unwrap_or_default(),
             service_monitors: self
                 .service_monitors
-                .store()
-                .map(|store| of(store, identity))
+                .shelf()
+                .map(|shelf| shelf.of(&cluster))
                 .unwrap_or_default(),
-            pods: of(&self.pods, identity),
-            claims: of(&self.claims, identity),
+            pods: self.pods.of(&cluster),
+            claims: self.claims.of(&cluster),
+            complaints: self.complaints.of(identity),
         }
     }
-}
-
-fn of<K>(store: &Store<K>, identity: &Identity) -> Vec<Arc<K>>
-where
-    K: Resource<DynamicType = ()> + Lookup<DynamicType = ()> + Clone + 'static,
-{
-    let belongs = |object: &K| {
-        object.meta().namespace.as_ref() == Some(&identity.namespace)
-            && object.labels().get(LABEL_INSTANCE) == Some(&identity.name)
-    };
-    let mut objects = store.state_filter(belongs);
-    objects.sort_by(|one, other| one.meta().name.cmp(&other.meta().name));
-    objects
-}
-
-/// The cluster a child's labels name.
-fn cluster_of<K: Resource>(object: &K) -> Option<ObjectRef<Guarded>> {
-    let name = object.labels().get(LABEL_INSTANCE)?;
-    let namespace = object.meta().namespace.as_deref()?;
-    let cluster: ObjectRef<EaiserCluster> = ObjectRef::new(name).within(namespace);
-    Some(ObjectRef::new(&cluster.name).within(namespace))
 }

@@ -128,13 +128,12 @@ async fn gated_reconcile(
 
 /// Opens the gate once the caches are filled; then never ends.
 async fn mark_ready(caches: Caches, context: Arc<Context>, gate: tokio::sync::watch::Sender<bool>) {
-    if caches.wait_until_ready().await.is_ok() {
-        context.metrics.caches_ready();
-        tracing::info!(version = env!("CARGO_PKG_VERSION"), "watching EaiserClusters");
-        // The receiver lives as long as the controller.
-        let _ = gate.send(true);
-        std::future::pending::<()>().await;
-    }
+    caches.wait_until_filled().await;
+    context.metrics.caches_ready();
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), "watching EaiserClusters");
+    // The receiver lives as long as the controller.
+    let _ = gate.send(true);
+    std::future::pending::<()>().await;
 }
 
 async fn require_custom_resource(client: &Client) -> Result<(), Error> {

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret, Service, ServiceAccount};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::ResourceExt;
 
+use super::Complaint;
 use crate::desired::kinds::{PrometheusRule, ServiceMonitor};
 use crate::names::{LABEL_COMPONENT, Tier};
 use crate::password::Password;
@@ -23,6 +25,8 @@ pub struct Children {
     pub config_maps: Vec<Arc<ConfigMap>>,
     /// Services.
     pub services: Vec<Arc<Service>>,
+    /// Network policies.
+    pub network_policies: Vec<Arc<NetworkPolicy>>,
     /// Disruption budgets.
     pub disruption_budgets: Vec<Arc<PodDisruptionBudget>>,
     /// StatefulSets.
@@ -39,6 +43,8 @@ pub struct Children {
     pub pods: Vec<Arc<Pod>>,
     /// Volume claims of the databases.
     pub claims: Vec<Arc<PersistentVolumeClaim>>,
+    /// What events say about pods, claims and StatefulSets of the cluster.
+    pub complaints: Vec<Arc<Complaint>>,
 }
 
 impl Children {

@@ -1,119 +1,181 @@
 //! Which object keeps a tier from being ready, and why, in words. Pure.
+//!
+//! Pods tell most by their own status; events tell the rest: why a claim is not bound, a volume not
+//! mounted, a probe not passed.
 
-use k8s_openapi::api::core::v1::{ContainerStatus, PersistentVolumeClaim, Pod};
+mod container;
+mod creation;
+#[cfg(test)]
+mod tests;
+
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, PodCondition};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{Resource, ResourceExt};
 
-use super::condition::{Verdict, reason, truncate};
+use super::condition::{Verdict, reason};
+use crate::names::{Tier, truncate};
+use crate::snapshot::Snapshot;
+use crate::snapshot::children::find;
+pub(super) use creation::{deployment_refused, stateful_set_refused};
 
-/// Waiting reasons of a container that will not go away by waiting.
-const FAILING: [&str; 6] = [
-    "CrashLoopBackOff",
-    "CreateContainerConfigError",
-    "CreateContainerError",
-    "RunContainerError",
-    "InvalidImageName",
-    "StartError",
-];
-/// Waiting reasons about the image.
-const IMAGE: [&str; 4] = ["ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "ImageInspectError"];
+/// What may pass by itself counts as failing only when it lasted this long, in seconds.
+const PATIENCE: i64 = 30;
+/// A running container that fails its probe this long, in seconds, will hardly pass it later.
+const PROBE_PATIENCE: i64 = 300;
 
-/// The first object that blocks among the pods of a tier and their claims: failing ones first, then
-/// those that are merely starting.
-pub fn first<'a>(pods: impl Iterator<Item = &'a Pod>, claims: &[&PersistentVolumeClaim]) -> Option<Verdict> {
-    let mut verdicts: Vec<Verdict> = pods.filter_map(|pod| of_pod(pod, claims)).collect();
-    verdicts.sort_by_key(|verdict| !verdict.failing);
-    verdicts.into_iter().next()
+/// The world and the time at which it is looked at.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scene<'a> {
+    /// The world.
+    pub(super) snapshot: &'a Snapshot,
+    /// When.
+    pub(super) now: &'a Time,
+}
+
+impl Scene<'_> {
+    fn seconds_since(&self, time: Option<&Time>) -> i64 {
+        time.map_or(0, |time| self.now.0.duration_since(time.0).as_secs())
+    }
+}
+
+/// The first object that blocks among the pods of a tier: failing ones first, then those that are
+/// merely starting, then the remains of others.
+pub(super) fn of_tier(scene: Scene<'_>, tier: Tier) -> Option<Verdict> {
+    let pods = scene.snapshot.children.pods_of(tier);
+    let mut verdicts: Vec<_> = pods.filter_map(|pod| Some((has_ended(pod), of_pod(scene, pod)?))).collect();
+    verdicts.sort_by_key(|(ended, verdict)| (!verdict.failing, *ended));
+    verdicts.into_iter().next().map(|(_, verdict)| verdict)
 }
 
 /// Whether the pod's Ready condition is true.
-pub fn is_ready(pod: &Pod) -> bool {
-    condition(pod, "Ready").is_some_and(|(status, _)| status == "True")
+pub(super) fn is_ready(pod: &Pod) -> bool {
+    condition(pod, "Ready").is_some_and(|condition| condition.status == "True")
 }
 
-fn of_pod(pod: &Pod, claims: &[&PersistentVolumeClaim]) -> Option<Verdict> {
-    if is_ready(pod) || pod.meta().deletion_timestamp.is_some() {
+fn of_pod(scene: Scene<'_>, pod: &Pod) -> Option<Verdict> {
+    let name = pod.name_any();
+    if pod.meta().deletion_timestamp.is_some() {
+        return lost_node(scene, pod, "is being deleted, but");
+    }
+    if is_ready(pod) {
+        return None;
+    }
+    if has_ended(pod) {
+        return Some(ended(pod, &name));
+    }
+    let found = volumes(scene, pod)
+        .or_else(|| unschedulable(pod, &name))
+        .or_else(|| lost_node(scene, pod, "does not answer:"))
+        .or_else(|| container::first(scene, pod))
+        .or_else(|| sandbox(scene, pod))
+        .or_else(|| probe(scene, pod));
+    Some(found.unwrap_or_else(|| Verdict::off(reason::PODS_STARTING, format!("pod {name} is starting"))))
+}
+
+/// Evicted and finished pods stay listed; others take their place.
+fn has_ended(pod: &Pod) -> bool {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    matches!(phase, Some("Failed" | "Succeeded"))
+}
+
+fn ended(pod: &Pod, name: &str) -> Verdict {
+    let status = pod.status.as_ref();
+    let why = status.and_then(|status| status.reason.as_deref()).unwrap_or("no reason");
+    let message = status.and_then(|status| status.message.as_deref()).unwrap_or("no message");
+    Verdict::off(reason::POD_ENDED, format!("pod {name} ended ({why}): {message}"))
+}
+
+fn unschedulable(pod: &Pod, name: &str) -> Option<Verdict> {
+    let scheduled = condition(pod, "PodScheduled").filter(|scheduled| scheduled.status == "False")?;
+    let message = scheduled.message.as_deref().unwrap_or("no message");
+    Some(Verdict::failing(reason::POD_UNSCHEDULABLE, format!("pod {name} is unschedulable: {message}")))
+}
+
+/// A claim of the pod that is not bound although somebody complains, or a volume that does not mount.
+fn volumes(scene: Scene<'_>, pod: &Pod) -> Option<Verdict> {
+    let name = pod.name_any();
+    let children = &scene.snapshot.children;
+    let mounted = pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten());
+    let claimed = mounted.filter_map(|volume| Some(&volume.persistent_volume_claim.as_ref()?.claim_name));
+    for claim in claimed {
+        let Some(live) = find(&children.claims, claim).filter(|claim| !is_bound(claim)) else { continue };
+        let reasons = ["ProvisioningFailed", "FailedBinding"];
+        let told = children.complaint("PersistentVolumeClaim", live.meta(), &reasons);
+        let told = told.map(|complaint| complaint.message.as_str());
+        if let Some(why) = told.or_else(|| scheduler_on_volumes(pod)) {
+            let message = format!("pod {name} waits for PersistentVolumeClaim {claim}: {why}");
+            return Some(Verdict::failing(reason::CLAIM_PENDING, message));
+        }
+    }
+    let complaint = children.complaint("Pod", pod.meta(), &["FailedMount", "FailedAttachVolume"])?;
+    if !container::waits_for_pod(pod) {
+        return None;
+    }
+    let message = format!("pod {name} cannot mount its volumes: {}", complaint.message);
+    Some(patiently(scene, pod, reason::MOUNT_FAILED, message))
+}
+
+fn is_bound(claim: &PersistentVolumeClaim) -> bool {
+    claim.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Bound")
+}
+
+fn scheduler_on_volumes(pod: &Pod) -> Option<&str> {
+    let scheduled = condition(pod, "PodScheduled").filter(|scheduled| scheduled.status == "False")?;
+    let message = scheduled.message.as_deref()?;
+    let words = ["PersistentVolumeClaim", "persistent volume", "storageclass"];
+    words.iter().any(|word| message.contains(word)).then_some(message)
+}
+
+/// The node controller takes the Ready condition from pods of a node that fell silent, and leaves
+/// its reason as it was; a kubelet that says so itself gives one.
+fn lost_node(scene: Scene<'_>, pod: &Pod, link: &str) -> Option<Verdict> {
+    scene.snapshot.children.complaint("Pod", pod.meta(), &["NodeNotReady"])?;
+    if condition(pod, "Ready")?.reason.as_deref() == Some("ContainersNotReady") {
+        return None;
+    }
+    let node = pod.spec.as_ref()?.node_name.as_deref()?;
+    let message = format!("pod {} {link} its node {node} is not ready", pod.name_any());
+    Some(Verdict::failing(reason::NODE_NOT_READY, message))
+}
+
+/// The network or the sandbox of the pod cannot be set up.
+fn sandbox(scene: Scene<'_>, pod: &Pod) -> Option<Verdict> {
+    let complaint = scene.snapshot.children.complaint("Pod", pod.meta(), &["FailedCreatePodSandBox"])?;
+    let waits = container::waits_for_pod(pod);
+    let message = format!("pod {} cannot be set up: {}", pod.name_any(), complaint.message);
+    waits.then(|| patiently(scene, pod, reason::POD_FAILING, message))
+}
+
+/// Containers run and one does not pass its probe. While a tier forms that is no fault; a path that
+/// does not exist is.
+fn probe(scene: Scene<'_>, pod: &Pod) -> Option<Verdict> {
+    let complaint = scene.snapshot.children.complaint("Pod", pod.meta(), &["Unhealthy"])?;
+    let started = container::running_unready_since(pod)?;
+    // Said about an earlier run of the container.
+    if complaint.last < started.0 {
         return None;
     }
     let name = pod.name_any();
-    if let Some(("False", message)) = condition(pod, "PodScheduled") {
-        return Some(unscheduled(&name, message, pending_claim(pod, claims)));
+    let message = format!("pod {name} runs but is not ready: {}", first_line(&complaint.message));
+    let hopeless = complaint.message.contains("statuscode: 404");
+    if hopeless || scene.seconds_since(Some(started)) > PROBE_PATIENCE {
+        return Some(Verdict::failing(reason::PROBE_FAILING, message));
     }
-    let status = pod.status.as_ref();
-    let mut containers = status.into_iter().flat_map(|status| {
-        status.init_container_statuses.iter().flatten().chain(status.container_statuses.iter().flatten())
-    });
-    let stuck = containers.find_map(|container| of_container(&name, container));
-    Some(stuck.unwrap_or_else(|| Verdict::off(reason::PODS_STARTING, format!("pod {name} is starting"))))
+    Some(Verdict::off(reason::PROBE_FAILING, message))
 }
 
-fn unscheduled(name: &str, message: &str, claim: Option<String>) -> Verdict {
-    match claim {
-        Some(claim) => Verdict::failing(
-            reason::CLAIM_PENDING,
-            format!("pod {name} waits for volume claim {claim}, which is not bound: {message}"),
-        ),
-        None => {
-            Verdict::failing(reason::POD_UNSCHEDULABLE, format!("pod {name} is unschedulable: {message}"))
-        }
-    }
+fn first_line(text: &str) -> String {
+    truncate(text.lines().next().unwrap_or_default(), 300)
 }
 
-/// A claim of the pod that is pending although the scheduler already complains about volumes.
-fn pending_claim(pod: &Pod, claims: &[&PersistentVolumeClaim]) -> Option<String> {
-    let (_, message) = condition(pod, "PodScheduled")?;
-    if !message.contains("PersistentVolumeClaim")
-        && !message.contains("persistent volume")
-        && !message.contains("storageclass")
-    {
-        return None;
-    }
-    let volumes = pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten());
-    let mounted =
-        volumes.filter_map(|volume| Some(volume.persistent_volume_claim.as_ref()?.claim_name.clone()));
-    mounted.into_iter().find(|name| {
-        let phase = claims
-            .iter()
-            .find(|claim| claim.name_any() == *name)
-            .and_then(|claim| claim.status.as_ref()?.phase.clone());
-        phase.as_deref() != Some("Bound")
-    })
+/// Failing once the pod is older than what may pass by itself.
+fn patiently(scene: Scene<'_>, pod: &Pod, why: &'static str, message: String) -> Verdict {
+    let age = scene.seconds_since(pod.meta().creation_timestamp.as_ref());
+    if age > PATIENCE { Verdict::failing(why, message) } else { Verdict::off(why, message) }
 }
 
-fn of_container(pod: &str, container: &ContainerStatus) -> Option<Verdict> {
-    let waiting = container.state.as_ref()?.waiting.as_ref()?;
-    let why = waiting.reason.as_deref().unwrap_or("");
-    let detail = waiting.message.as_deref().unwrap_or("");
-    let image = &container.image;
-    if IMAGE.contains(&why) {
-        return Some(Verdict::failing(
-            reason::IMAGE_PULL_FAILED,
-            format!("pod {pod} cannot pull image {image} ({why}): {}", truncate(detail, 300)),
-        ));
-    }
-    if !FAILING.contains(&why) {
-        return None;
-    }
-    let last = container.last_state.as_ref().and_then(|state| state.terminated.as_ref());
-    let ended = last.map_or_else(String::new, |ended| {
-        let text = ended.message.as_deref().map(str::trim).filter(|text| !text.is_empty());
-        let last_line = text.and_then(|text| text.lines().last()).unwrap_or("no message");
-        format!(
-            "; it last ended with exit code {} ({}): {}",
-            ended.exit_code,
-            ended.reason.as_deref().unwrap_or("Unknown"),
-            truncate(last_line, 300)
-        )
-    });
-    let name = &container.name;
-    Some(Verdict::failing(
-        reason::POD_FAILING,
-        format!("pod {pod}, container {name}: {why}: {}{ended}", truncate(detail, 300)),
-    ))
-}
-
-/// Status and message of one of the pod's conditions.
-fn condition<'a>(pod: &'a Pod, type_: &str) -> Option<(&'a str, &'a str)> {
+/// One of the pod's conditions.
+fn condition<'a>(pod: &'a Pod, type_: &str) -> Option<&'a PodCondition> {
     let conditions = pod.status.as_ref()?.conditions.as_ref()?;
-    let found = conditions.iter().find(|condition| condition.type_ == type_)?;
-    Some((found.status.as_str(), found.message.as_deref().unwrap_or("")))
+    conditions.iter().find(|condition| condition.type_ == type_)
 }

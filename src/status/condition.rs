@@ -3,6 +3,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use crate::crd::EaiserClusterStatus;
+use crate::names::truncate;
 
 /// Reasons of conditions. Each has a row in the README.
 pub mod reason {
@@ -12,15 +13,33 @@ pub mod reason {
     pub const PODS_READY: &str = "PodsReady";
     /// Pods are starting or rolling.
     pub const PODS_STARTING: &str = "PodsStarting";
-    /// A pod cannot start; the message names it and the cause.
+    /// A pod cannot be set up, or a container of it not created; the message names it and the cause.
     pub const POD_FAILING: &str = "PodFailing";
+    /// A container ends again and again; the message holds the last line it wrote.
+    pub const POD_CRASHING: &str = "PodCrashing";
+    /// A container is killed at its memory limit.
+    pub const OUT_OF_MEMORY: &str = "OutOfMemory";
+    /// A pod was evicted or ended, and is not replaced yet.
+    pub const POD_ENDED: &str = "PodEnded";
+    /// A container reads a Secret, a ConfigMap or a key that does not exist.
+    pub const CONFIGURATION_MISSING: &str = "ConfigurationMissing";
+    /// A volume of a pod cannot be mounted.
+    pub const MOUNT_FAILED: &str = "MountFailed";
+    /// A container runs and does not pass its probe.
+    pub const PROBE_FAILING: &str = "ProbeFailing";
+    /// The node of a pod does not answer.
+    pub const NODE_NOT_READY: &str = "NodeNotReady";
     /// A pod cannot be placed on a node.
     pub const POD_UNSCHEDULABLE: &str = "PodUnschedulable";
     /// An image cannot be pulled.
     pub const IMAGE_PULL_FAILED: &str = "ImagePullFailed";
-    /// A volume claim is not bound.
+    /// A volume claim is not bound; the message is its StorageClass's or provisioner's complaint.
     pub const CLAIM_PENDING: &str = "ClaimPending";
-    /// The controller could not create pods, for example because of a quota.
+    /// A quota of the namespace forbids pods or claims.
+    pub const QUOTA_EXCEEDED: &str = "QuotaExceeded";
+    /// A limit of the namespace or Pod Security forbids the pods.
+    pub const PODS_REFUSED: &str = "PodsRefused";
+    /// The controller could not create pods for another reason.
     pub const REPLICA_FAILURE: &str = "ReplicaFailure";
     /// A database is being formed or changed; the message is the step.
     pub const FORMING: &str = "Forming";
@@ -58,6 +77,18 @@ pub mod reason {
     pub const VALID: &str = "Valid";
     /// The spec cannot be carried out.
     pub const SPEC_INVALID: &str = "SpecInvalid";
+    /// The spec asks to touch nothing.
+    pub const PAUSED: &str = "Paused";
+    /// The spec does not ask for a pause.
+    pub const NOT_PAUSED: &str = "NotPaused";
+    /// Tiers are being taken to zero pods, as the spec asks.
+    pub const STOPPING: &str = "Stopping";
+    /// No pod runs, as the spec asks.
+    pub const STOPPED: &str = "Stopped";
+    /// Stopped tiers come back, each when the one it needs serves.
+    pub const STARTING: &str = "Starting";
+    /// The stored object does not fit the types; the message names the fields.
+    pub const UNREADABLE: &str = "Unreadable";
 }
 
 /// The content of one condition.
@@ -93,6 +124,11 @@ impl Verdict {
 /// Longest message kept: Kubernetes refuses more than 32 KiB, and people read far less.
 const LONGEST_MESSAGE: usize = 1024;
 
+/// A message cut to the length that is kept.
+pub fn short(message: &str) -> String {
+    truncate(message, LONGEST_MESSAGE)
+}
+
 /// Builds the list; a condition whose status did not change keeps its transition time.
 pub fn merge(
     verdicts: Vec<(&'static str, Verdict)>,
@@ -116,13 +152,4 @@ pub fn merge(
         }
     };
     verdicts.into_iter().map(build).collect()
-}
-
-/// Cuts at a character boundary and marks the cut.
-pub fn truncate(text: &str, longest: usize) -> String {
-    if text.len() <= longest {
-        return text.to_owned();
-    }
-    let end = (0..=longest - '…'.len_utf8()).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
-    format!("{}…", &text[..end])
 }

@@ -4,8 +4,6 @@ use super::Pass;
 use super::condition::{Verdict, reason};
 use crate::crd::EaiserClusterStatus;
 use crate::drive::Roll;
-use crate::mongo;
-use crate::redis_cluster::{self, SLOT_COUNT, SlotSet};
 
 /// The verdicts, with those of tiers that roll in the words of the roll.
 pub(super) fn overlaid(
@@ -15,8 +13,8 @@ pub(super) fn overlaid(
 ) -> Vec<(&'static str, Verdict)> {
     let overlay = |(name, verdict): (&'static str, Verdict)| {
         let (tier, roll, serves) = match name {
-            "MongoDBReady" => ("MongoDB", &pass.driven.rolls.mongodb, mongodb_serves(&pass.snapshot.mongodb)),
-            "RedisReady" => ("Redis", &pass.driven.rolls.redis, redis_serves(&pass.snapshot.redis)),
+            "MongoDBReady" => ("MongoDB", &pass.driven.rolls.mongodb, pass.snapshot.mongodb.serves()),
+            "RedisReady" => ("Redis", &pass.driven.rolls.redis, pass.snapshot.redis.serves()),
             _ => return (name, verdict),
         };
         let rolled_before = was_rolling(previous, name);
@@ -58,17 +56,4 @@ pub(super) fn during_roll(tier: &str, verdict: Verdict, roll: &Roll, service: Se
 fn was_rolling(previous: Option<&EaiserClusterStatus>, condition: &str) -> bool {
     let before = previous.into_iter().flat_map(|status| &status.conditions);
     before.into_iter().any(|before| before.type_ == condition && before.reason == reason::ROLLING)
-}
-
-/// A primary with a majority takes reads and writes.
-fn mongodb_serves(seen: &mongo::Topology) -> bool {
-    seen.primary().is_some_and(|(_, member)| seen.voters_up(&member.config) >= member.config.majority())
-}
-
-/// Every slot has a live owner, and every owner serves. Replicas may be away.
-fn redis_serves(seen: &redis_cluster::Topology) -> bool {
-    let views = seen.nodes.iter().filter_map(|node| node.view.node());
-    let owners: Vec<_> = views.filter(|view| !view.own_slots().is_empty()).collect();
-    let owned = owners.iter().fold(SlotSet::new(), |sum, view| sum.union(&view.own_slots()));
-    owned.count() == SLOT_COUNT && owners.iter().all(|view| view.cluster.state_ok)
 }

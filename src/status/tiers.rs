@@ -1,30 +1,29 @@
 //! One verdict per tier. Pure.
 
-use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::PersistentVolumeClaim;
-use kube::ResourceExt;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::Pass;
-use super::blocker;
+use super::blocker::{self, Scene};
 use super::condition::{Verdict, reason};
 use crate::desired::monitoring::uses_prometheus_operator;
-use crate::names::{LABEL_COMPONENT, Tier};
+use crate::names::Tier;
 use crate::plan::Replicas;
 use crate::snapshot::children::find;
 use crate::{mongo, redis_cluster};
 
 /// Verdicts in the order the status lists them.
-pub(super) fn verdicts(pass: &Pass<'_>) -> Vec<(&'static str, Verdict)> {
+pub(super) fn verdicts(pass: &Pass<'_>, now: &Time) -> Vec<(&'static str, Verdict)> {
     let foreign = objects_in_the_way(pass);
+    let scene = Scene { snapshot: pass.snapshot, now };
     let or_foreign = |verdict: Verdict| match &foreign {
         Some(foreign) if !verdict.holds => foreign.clone(),
         _ => verdict,
     };
     vec![
-        ("ApiReady", or_foreign(deployment(pass, Tier::Api, pass.plan.api.replicas.fewest()))),
-        ("GatewayReady", or_foreign(deployment(pass, Tier::Gateway, pass.plan.gateway.replicas))),
-        ("MongoDBReady", or_foreign(mongodb(pass))),
-        ("RedisReady", or_foreign(redis(pass))),
+        ("ApiReady", or_foreign(deployment(pass, scene, Tier::Api, pass.plan.api.replicas.fewest()))),
+        ("GatewayReady", or_foreign(deployment(pass, scene, Tier::Gateway, pass.plan.gateway.replicas))),
+        ("MongoDBReady", or_foreign(mongodb(pass, scene))),
+        ("RedisReady", or_foreign(redis(pass, scene))),
         ("MonitoringReady", foreign.clone().unwrap_or_else(|| monitoring(pass))),
         ("AutoscalingReady", autoscaling(pass)),
     ]
@@ -64,7 +63,7 @@ fn objects_in_the_way(pass: &Pass<'_>) -> Option<Verdict> {
     ))
 }
 
-fn deployment(pass: &Pass<'_>, tier: Tier, fewest: i64) -> Verdict {
+fn deployment(pass: &Pass<'_>, scene: Scene<'_>, tier: Tier, fewest: i64) -> Verdict {
     let name = pass.plan.identity.tier(tier);
     let children = &pass.snapshot.children;
     let Some(deployment) = find(&children.deployments, &name) else {
@@ -78,7 +77,7 @@ fn deployment(pass: &Pass<'_>, tier: Tier, fewest: i64) -> Verdict {
     if current && enough && ready >= wanted && updated >= wanted {
         return Verdict::on(reason::PODS_READY, format!("{ready}/{wanted} {tier} pods are ready"));
     }
-    replica_failure(deployment).or_else(|| blocker::first(children.pods_of(tier), &[])).unwrap_or_else(|| {
+    blocker::deployment_refused(deployment).or_else(|| blocker::of_tier(scene, tier)).unwrap_or_else(|| {
         Verdict::off(
             reason::PODS_STARTING,
             format!(
@@ -89,28 +88,17 @@ fn deployment(pass: &Pass<'_>, tier: Tier, fewest: i64) -> Verdict {
     })
 }
 
-/// The controller's own complaint, for example that a quota forbids more pods.
-fn replica_failure(deployment: &Deployment) -> Option<Verdict> {
-    let conditions = deployment.status.as_ref()?.conditions.as_ref()?;
-    let failure = conditions
-        .iter()
-        .find(|condition| condition.type_ == "ReplicaFailure" && condition.status == "True")?;
-    let message = failure.message.as_deref().unwrap_or("no message");
-    Some(Verdict::failing(
-        reason::REPLICA_FAILURE,
-        format!("Deployment {} cannot create pods: {message}", deployment.name_any()),
-    ))
-}
-
-fn mongodb(pass: &Pass<'_>) -> Verdict {
+fn mongodb(pass: &Pass<'_>, scene: Scene<'_>) -> Verdict {
     let failed = pass.driven.failed.iter().map(|(_, message)| message);
     match &pass.driven.mongodb {
-        mongo::Next::Settled => pods(pass, Tier::MongoDb, pass.plan.mongodb.members).unwrap_or_else(|| {
-            Verdict::on(
-                reason::FORMED,
-                format!("all {} members vote and hold the data", pass.plan.mongodb.members),
-            )
-        }),
+        mongo::Next::Settled => {
+            pods(pass, scene, Tier::MongoDb, pass.plan.mongodb.members).unwrap_or_else(|| {
+                Verdict::on(
+                    reason::FORMED,
+                    format!("all {} members vote and hold the data", pass.plan.mongodb.members),
+                )
+            })
+        }
         mongo::Next::Do(step) => {
             let text = step.to_string();
             match failed.into_iter().find(|message| message.contains(&text)) {
@@ -118,15 +106,15 @@ fn mongodb(pass: &Pass<'_>) -> Verdict {
                 None => Verdict::off(reason::FORMING, format!("MongoDB: {text}")),
             }
         }
-        mongo::Next::Wait(why) => failing_pod(pass, Tier::MongoDb)
+        mongo::Next::Wait(why) => failing_pod(pass, scene, Tier::MongoDb)
             .unwrap_or_else(|| Verdict::off(reason::WAITING, format!("MongoDB: {why}"))),
     }
 }
 
-fn redis(pass: &Pass<'_>) -> Verdict {
+fn redis(pass: &Pass<'_>, scene: Scene<'_>) -> Verdict {
     let plan = &pass.plan.redis;
     match &pass.driven.redis {
-        redis_cluster::Next::Settled => pods(pass, Tier::Redis, plan.shards * plan.pods_per_shard())
+        redis_cluster::Next::Settled => pods(pass, scene, Tier::Redis, plan.shards * plan.pods_per_shard())
             .unwrap_or_else(|| {
                 Verdict::on(
                     reason::FORMED,
@@ -134,34 +122,37 @@ fn redis(pass: &Pass<'_>) -> Verdict {
                 )
             }),
         redis_cluster::Next::Do(step) => Verdict::off(reason::FORMING, format!("Redis: {}", step.describe())),
-        redis_cluster::Next::Wait(waiting) => failing_pod(pass, Tier::Redis)
+        redis_cluster::Next::Wait(waiting) => failing_pod(pass, scene, Tier::Redis)
             .unwrap_or_else(|| Verdict::off(reason::WAITING, format!("Redis: {}", waiting.message))),
     }
 }
 
 /// `None` when the wanted number of pods is ready.
-fn pods(pass: &Pass<'_>, tier: Tier, wanted: i32) -> Option<Verdict> {
+fn pods(pass: &Pass<'_>, scene: Scene<'_>, tier: Tier, wanted: i32) -> Option<Verdict> {
     let ready = pass.snapshot.children.pods_of(tier).filter(|pod| blocker::is_ready(pod)).count();
     if i32::try_from(ready).is_ok_and(|ready| ready >= wanted) {
         return None;
     }
-    let blocked = blocker::first(pass.snapshot.children.pods_of(tier), &claims(pass, tier));
+    let blocked = blocked(pass, scene, tier);
     Some(blocked.unwrap_or_else(|| {
         Verdict::off(reason::PODS_STARTING, format!("{ready} of {wanted} {tier} pods are ready"))
     }))
 }
 
 /// A pod that fails outright explains a wait better than the database can.
-fn failing_pod(pass: &Pass<'_>, tier: Tier) -> Option<Verdict> {
-    blocker::first(pass.snapshot.children.pods_of(tier), &claims(pass, tier))
-        .filter(|verdict| verdict.failing)
+fn failing_pod(pass: &Pass<'_>, scene: Scene<'_>, tier: Tier) -> Option<Verdict> {
+    blocked(pass, scene, tier).filter(|verdict| verdict.failing)
 }
 
-fn claims<'a>(pass: &Pass<'a>, tier: Tier) -> Vec<&'a PersistentVolumeClaim> {
-    let of_tier = |claim: &&PersistentVolumeClaim| {
-        claim.labels().get(LABEL_COMPONENT).is_some_and(|component| component == tier.as_str())
+/// What keeps a database's pods from being there or ready.
+fn blocked(pass: &Pass<'_>, scene: Scene<'_>, tier: Tier) -> Option<Verdict> {
+    let identity = &pass.plan.identity;
+    let sets = match tier {
+        Tier::Redis => (0..pass.plan.redis.shards).map(|shard| identity.redis_shard(shard)).collect(),
+        _ => vec![identity.tier(tier)],
     };
-    pass.snapshot.children.claims.iter().map(AsRef::as_ref).filter(of_tier).collect()
+    let refused = sets.iter().find_map(|set| blocker::stateful_set_refused(scene, set));
+    refused.or_else(|| blocker::of_tier(scene, tier))
 }
 
 fn monitoring(pass: &Pass<'_>) -> Verdict {

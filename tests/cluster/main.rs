@@ -14,12 +14,18 @@
 mod support;
 
 mod admission;
+mod bench;
 mod cli;
+mod crash;
 mod formation;
 mod members;
+mod network;
+mod operation;
 mod pod_loss;
 mod quiet;
 mod ready;
 mod repair;
+mod rights;
+mod secrets;
 mod situations;
 mod volumes;

@@ -70,7 +70,7 @@ pub fn settled() -> World {
     world
 }
 
-fn add<K: Resource<DynamicType = ()> + Serialize>(world: &mut World, objects: &[K]) {
+fn add<K: Resource<DynamicType = ()> + Serialize + Send + Sync + 'static>(world: &mut World, objects: &[K]) {
     for object in objects {
         let child = Child::new(object, &[] as &[Arc<K>]);
         let mut stored = child.rendered;

@@ -37,14 +37,32 @@ impl Audit {
         Self { path, start }
     }
 
-    /// Requests of a user since the beginning. A watch is reported when it ends too.
-    pub fn calls(&self, user: &str) -> Vec<Call> {
+    /// Lines since the beginning that hold every one of `texts`: cheap, and roughly right.
+    pub fn count(&self, texts: &[&str]) -> usize {
+        let mut file = File::open(&self.path).unwrap();
+        file.seek(SeekFrom::Start(self.start)).unwrap();
+        let lines = BufReader::new(file).lines().map_while(Result::ok);
+        lines.filter(|line| texts.iter().all(|text| line.contains(text))).count()
+    }
+
+    /// Everything since the lab came up.
+    pub fn whole() -> Self {
+        Self { path: PathBuf::from(lab::output(&["audit"])), start: 0 }
+    }
+
+    /// The log's own entries about the users that `is_wanted` picks.
+    pub fn events(&self, is_wanted: impl Fn(&str) -> bool) -> Vec<Value> {
         let mut file = File::open(&self.path).unwrap();
         file.seek(SeekFrom::Start(self.start)).unwrap();
         let lines = BufReader::new(file).lines().map_while(Result::ok);
         // The last line may still be growing.
         let events = lines.filter_map(|line| serde_json::from_str::<Value>(&line).ok());
-        events.filter(|event| event["user"]["username"] == user).map(|event| call(&event)).collect()
+        events.filter(|event| event["user"]["username"].as_str().is_some_and(&is_wanted)).collect()
+    }
+
+    /// Requests of a user since the beginning. A watch is reported when it ends too.
+    pub fn calls(&self, user: &str) -> Vec<Call> {
+        self.events(|name| name == user).iter().map(call).collect()
     }
 }
 
@@ -67,6 +85,11 @@ impl Call {
     /// Whether it changed, or tried to change, something.
     pub fn writes(&self) -> bool {
         !matches!(self.verb.as_str(), "get" | "list" | "watch")
+    }
+
+    /// Whether it is about a child of a cluster, and not about events, the lease or the cluster itself.
+    pub fn is_child(&self) -> bool {
+        !["events/", "leases/", "eaiserclusters/"].iter().any(|other| self.object.starts_with(other))
     }
 
     /// Whether it only watches.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use eaiser_operator::crd::EaiserCluster;
+use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
@@ -126,6 +127,17 @@ pub fn is_current(cluster: &EaiserCluster) -> bool {
 /// Whether a condition is true.
 pub fn holds(cluster: &EaiserCluster, type_: &str) -> bool {
     condition(cluster, type_).is_some_and(|condition| condition.status == "True")
+}
+
+/// Whether the pod's Ready condition is true.
+pub fn is_ready(pod: &Pod) -> bool {
+    let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    conditions.into_iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
+}
+
+/// How long a settled cluster is watched: a minute, or what `EAISER_SETTLED_SECONDS` says.
+pub fn settled_seconds() -> u64 {
+    std::env::var("EAISER_SETTLED_SECONDS").map_or(60, |text| text.parse().unwrap())
 }
 
 /// A condition of the cluster.

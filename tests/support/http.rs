@@ -46,6 +46,14 @@ pub async fn get(url: &str) -> Result<Answer, String> {
     send(&client(), Method::GET, url, None).await
 }
 
+/// A GET of anything that is text.
+pub async fn text(url: &str) -> Result<String, String> {
+    let request = Request::get(url).body(Full::default()).map_err(|error| error.to_string())?;
+    let response = client().request(request).await.map_err(|error| format!("{error:?}"))?;
+    let bytes = response.into_body().collect().await.map_err(|error| error.to_string())?.to_bytes();
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
 /// A POST of JSON.
 pub async fn post(url: &str, body: &Value) -> Result<Answer, String> {
     send(&client(), Method::POST, url, Some(body)).await

@@ -8,38 +8,66 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
 use kube::config::Kubeconfig;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{World, lab};
+use super::{World, http, lab};
 
 /// Name of the operator's ServiceAccount.
 const ACCOUNT: &str = "eaiser-operator";
 /// File with what every operator of a scenario logged.
 pub const LOG: &str = "operator.log";
+/// Redis of the lab; its image has a shell too.
+pub const REDIS_IMAGE: &str = "localhost/eaiser/redis:8.0";
 
 /// A running operator; it is killed when this is dropped.
 pub struct Operator {
     process: Child,
+    address: String,
 }
 
 impl Operator {
     /// Starts one that looks after the scenario's namespace.
     pub fn start(world: &World) -> Self {
-        let kubeconfig = operator_kubeconfig(world);
+        Self::start_with(world, &[])
+    }
+
+    /// The same with further arguments.
+    pub fn start_with(world: &World, further: &[&str]) -> Self {
+        Self::spawn(world, &operator_kubeconfig(world), further)
+    }
+
+    /// Starts one that finds the API server at another address.
+    pub fn start_through(world: &World, server: &str) -> Self {
+        Self::spawn(world, &redirected_kubeconfig(world, server), &[])
+    }
+
+    fn spawn(world: &World, kubeconfig: &Path, further: &[&str]) -> Self {
         let mut log = OpenOptions::new().create(true).append(true).open(world.directory.join(LOG)).unwrap();
         writeln!(log, "--- an operator starts").unwrap();
         let address = free_address();
-        let process = Command::new(env!("CARGO_BIN_EXE_eaiser"))
+        let process = Command::new(binary())
             .args(["operator", "--namespace", &world.namespace, "--http-address", &address])
             .args(["--log-format", "text", "--gateway-image", "localhost/eaiser/nginx:1.30"])
-            .args(["--mongodb-image", mongodb_image(), "--redis-image", "localhost/eaiser/redis:8.0"])
+            .args(["--mongodb-image", mongodb_image(), "--redis-image", REDIS_IMAGE])
+            .args(address_block(world))
+            .args(further)
             .env("KUBECONFIG", kubeconfig)
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
             .spawn()
             .unwrap();
-        Self { process }
+        Self { process, address }
+    }
+
+    /// Id of its process.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// What it serves to Prometheus.
+    pub async fn metrics(&self) -> String {
+        http::text(&format!("http://{}/metrics", self.address)).await.unwrap()
     }
 
     /// SIGKILL: no clean-up runs.
@@ -56,9 +84,33 @@ impl Drop for Operator {
     }
 }
 
+/// The program: the one built with the tests, or the one that `EAISER_OPERATOR_BINARY` names, for
+/// measurements of a release build.
+pub fn binary() -> PathBuf {
+    std::env::var_os("EAISER_OPERATOR_BINARY")
+        .map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_eaiser")), PathBuf::from)
+}
+
 /// Name that the audit log knows the operator by.
 pub fn user(world: &World) -> String {
     format!("system:serviceaccount:{}:{ACCOUNT}", world.namespace)
+}
+
+/// Flag that lets the network policies admit an operator that is no pod: in the lab it runs where the
+/// API server does.
+fn address_block(world: &World) -> Option<String> {
+    api_server_address(world).map(|address| format!("--operator-address-block={address}/32"))
+}
+
+/// Where the lab's API server runs, its name server, and this process.
+pub fn api_server_address(world: &World) -> Option<&'static str> {
+    static ADDRESS: OnceLock<Option<String>> = OnceLock::new();
+    let address = ADDRESS.get_or_init(|| {
+        lab::name()?;
+        let path = "jsonpath={.endpoints[0].addresses[0]}";
+        Some(world.kubectl(&["--namespace=default", "get", "endpointslices/kubernetes", "--output", path]))
+    });
+    address.as_deref()
 }
 
 /// A kubeconfig with a token of the ServiceAccount and the rights of the chart: the one place that
@@ -84,6 +136,16 @@ fn operator_kubeconfig(world: &World) -> PathBuf {
     path
 }
 
+/// The same with another address of the server.
+fn redirected_kubeconfig(world: &World, server: &str) -> PathBuf {
+    let direct = std::fs::read_to_string(operator_kubeconfig(world)).unwrap();
+    let mut content: Value = serde_json::from_str(&direct).unwrap();
+    content["clusters"][0]["cluster"]["server"] = json!(server);
+    let path = world.directory.join("redirected.kubeconfig");
+    std::fs::write(&path, content.to_string()).unwrap();
+    path
+}
+
 /// The chart's ServiceAccount, `Role` and `RoleBinding`, and nothing else of it.
 fn install_account(world: &World) {
     let chart = lab::repository().join("charts/eaiser-operator");
@@ -98,6 +160,18 @@ fn install_account(world: &World) {
 
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()
+}
+
+/// Values of the chart that make it use the lab's images.
+pub fn chart_images() -> Vec<String> {
+    let values = [
+        "image.repository=localhost/eaiser/operator".to_owned(),
+        "image.tag=dev".to_owned(),
+        "images.gateway=localhost/eaiser/nginx:1.30".to_owned(),
+        format!("images.mongodb={}", mongodb_image()),
+        format!("images.redis={REDIS_IMAGE}"),
+    ];
+    values.into_iter().flat_map(|value| ["--set".to_owned(), value]).collect()
 }
 
 /// The MongoDB that the lab has: the real one or its stand-in.

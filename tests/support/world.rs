@@ -45,7 +45,12 @@ impl World {
         let object = json!({
             "apiVersion": "v1",
             "kind": "Namespace",
-            "metadata": {"name": namespace, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
+            "metadata": {"name": namespace, "labels": {
+                "pod-security.kubernetes.io/enforce": "restricted",
+                // What would be refused of a pod is told of its workload already, in the audit log too.
+                "pod-security.kubernetes.io/audit": "restricted",
+                "pod-security.kubernetes.io/warn": "restricted",
+            }},
         });
         let api: Api<Namespace> = Api::all(client.clone());
         api.create(&kube::api::PostParams::default(), &serde_json::from_value(object).unwrap())

@@ -183,8 +183,8 @@ impl Reader<'_> {
     async fn children(&self, served: ServedKinds) -> Result<Children, kubernetes::Error> {
         let (secrets, service_accounts, config_maps, services, disruption_budgets) =
             tokio::try_join!(self.read(), self.read(), self.read(), self.read(), self.read())?;
-        let (stateful_sets, deployments, autoscalers, pods) =
-            tokio::try_join!(self.read(), self.read(), self.read(), self.read())?;
+        let (network_policies, stateful_sets, deployments, autoscalers, pods) =
+            tokio::try_join!(self.read(), self.read(), self.read(), self.read(), self.read())?;
         let (prometheus_rules, service_monitors) =
             tokio::try_join!(self.read_if(served.prometheus_rules), self.read_if(served.service_monitors))?;
         Ok(Children {
@@ -192,6 +192,7 @@ impl Reader<'_> {
             service_accounts,
             config_maps,
             services,
+            network_policies,
             disruption_budgets,
             stateful_sets,
             deployments,
@@ -201,6 +202,8 @@ impl Reader<'_> {
             pods,
             // Claims are made by the StatefulSets and never compared.
             claims: Vec::new(),
+            // Events explain a status; a plan compares objects.
+            complaints: Vec::new(),
         })
     }
 

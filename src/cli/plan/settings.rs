@@ -12,9 +12,9 @@ use k8s_openapi::api::apps::v1::Deployment;
 use kube::Api;
 use kube::ResourceExt;
 use kube::api::ListParams;
+use serde::Serialize;
 use serde_json::Value;
 
-use crate::apply::child::Live;
 use crate::cli::kubernetes::Kubernetes;
 use crate::crd::EaiserCluster;
 use crate::names::{LABEL_NAME, OPERATOR, Tier};
@@ -104,24 +104,24 @@ fn infer(
 ) {
     let name = |suffix: String| format!("{}-{suffix}", cluster.name_any());
     let spec = &cluster.spec;
-    let mut take = |id: &str, left_open: bool, live: Option<Live>, container: &str| {
+    let mut take = |id: &str, left_open: bool, live: Option<Value>, container: &str| {
         let setting = match id {
             "gateway_image" => &mut settings.gateway_image,
             "mongodb_image" => &mut settings.mongodb_image,
             _ => &mut settings.redis_image,
         };
-        if let Some(image) = live.and_then(|live| own_image(&live.object, container))
+        if let Some(image) = live.and_then(|live| own_image(&live, container))
             && left_open
             && !given.contains_key(id)
         {
             *setting = image;
         }
     };
-    let deployment = find(&children.deployments, &name(Tier::Gateway.to_string())).map(Live::of);
+    let deployment = find(&children.deployments, &name(Tier::Gateway.to_string())).map(json);
     take("gateway_image", spec.gateway.image.is_none(), deployment, Tier::Gateway.as_str());
-    let set = find(&children.stateful_sets, &name(Tier::MongoDb.to_string())).map(Live::of);
+    let set = find(&children.stateful_sets, &name(Tier::MongoDb.to_string())).map(json);
     take("mongodb_image", spec.mongodb.image.is_none(), set, Tier::MongoDb.as_str());
-    let shard = find(&children.stateful_sets, &name(format!("{}-0", Tier::Redis))).map(Live::of);
+    let shard = find(&children.stateful_sets, &name(format!("{}-0", Tier::Redis))).map(json);
     take("redis_image", spec.redis.image.is_none(), shard, Tier::Redis.as_str());
     let gateway =
         cluster.status.as_ref().and_then(|status| status.endpoints.as_ref()).map(|all| &all.gateway);
@@ -130,6 +130,11 @@ fn infer(
     {
         domain.clone_into(&mut settings.cluster_domain);
     }
+}
+
+fn json<K: Serialize>(object: &K) -> Value {
+    // Kubernetes types have string keys only, so serialization cannot fail.
+    serde_json::to_value(object).unwrap_or_default()
 }
 
 /// The image of a container, when the field is the operator's own and not somebody's edit.

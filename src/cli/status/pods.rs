@@ -6,7 +6,7 @@ use kube::{Resource, ResourceExt};
 use serde::Serialize;
 
 use crate::crd::EaiserClusterStatus;
-use crate::status::blocker::is_ready;
+use crate::snapshot::pods::is_ready;
 
 /// One pod.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -9,10 +9,12 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::PORT;
 use crate::crd::{EnvironmentSource, EnvironmentVariable};
+use crate::desired::stage::Stage;
 use crate::desired::{meta, mongodb, pod, redis};
 use crate::names::{ANNOTATION_CONFIGURATION, APPLICATION_DATABASE, Tier};
 use crate::plan::{ApiPlan, Plan, Replicas};
 use crate::snapshot::Snapshot;
+use crate::snapshot::children::find;
 
 /// An unprivileged user without a name in the image.
 const USER: i64 = 65_532;
@@ -22,12 +24,9 @@ const DRAIN_SECONDS: i64 = 6;
 const GRACE_SECONDS: i64 = 45;
 
 /// Renders the Deployment. With autoscaling on it has no `replicas`: that field is the autoscaler's.
-pub fn build(plan: &Plan, snapshot: &Snapshot) -> Deployment {
+pub fn build(plan: &Plan, snapshot: &Snapshot, stage: Stage) -> Deployment {
     let identity = &plan.identity;
-    let replicas = match plan.api.replicas {
-        Replicas::Fixed(replicas) => i32::try_from(replicas).ok(),
-        Replicas::Autoscaled { .. } => None,
-    };
+    let replicas = replicas(plan, snapshot, stage).and_then(|count| i32::try_from(count).ok());
     Deployment {
         metadata: meta::object(identity, Tier::Api, identity.tier(Tier::Api)),
         spec: Some(DeploymentSpec {
@@ -58,6 +57,18 @@ fn secrets_digest(plan: &Plan, snapshot: &Snapshot) -> String {
     let credentials = &snapshot.credentials;
     let uri = mongodb::uri(plan, crate::names::APPLICATION_USER, &credentials.mongodb_password);
     meta::digest([uri.as_str(), credentials.redis_password.expose()])
+}
+
+/// The exact count, where it is ours to say. An autoscaler does nothing about a Deployment at zero,
+/// so the floor brings it back; from there on the count is the autoscaler's again.
+fn replicas(plan: &Plan, snapshot: &Snapshot, stage: Stage) -> Option<i64> {
+    let live = find(&snapshot.children.deployments, &plan.identity.tier(Tier::Api));
+    let at_zero = live.and_then(|live| live.spec.as_ref()?.replicas) == Some(0);
+    match plan.api.replicas {
+        _ if !stage.api => Some(0),
+        Replicas::Fixed(count) => Some(count),
+        Replicas::Autoscaled { min, .. } => at_zero.then_some(min),
+    }
 }
 
 fn pod_spec(plan: &Plan) -> PodSpec {
@@ -97,6 +108,7 @@ fn container(plan: &Plan) -> Container {
         ports: Some(vec![pod::port(PORT, api.port)]),
         resources: Some(pod::resources(&api.resources)),
         security_context: Some(pod::container_security()),
+        termination_message_policy: pod::last_words(),
         readiness_probe: Some(pod::timed(pod::http_probe(&api.probes.readiness, PORT), 2, 2, 2)),
         liveness_probe: Some(pod::timed(pod::http_probe(&api.probes.liveness, PORT), 10, 5, 6)),
         startup_probe: Some(pod::timed(pod::http_probe(&api.probes.liveness, PORT), 1, 5, 300)),

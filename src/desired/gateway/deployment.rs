@@ -31,13 +31,13 @@ echo "resolver$servers valid=2s;" > "$1"
 "#;
 
 /// Renders the Deployment; `digest` rolls it when the configuration changes.
-pub fn build(plan: &Plan, digest: String) -> Deployment {
+pub fn build(plan: &Plan, replicas: i64, digest: String) -> Deployment {
     let identity = &plan.identity;
     let selector = meta::selector(identity, Tier::Gateway);
     Deployment {
         metadata: meta::object(identity, Tier::Gateway, identity.tier(Tier::Gateway)),
         spec: Some(DeploymentSpec {
-            replicas: i32::try_from(plan.gateway.replicas).ok(),
+            replicas: i32::try_from(replicas).ok(),
             selector: selector.clone(),
             strategy: Some(DeploymentStrategy {
                 type_: Some("RollingUpdate".to_owned()),
@@ -79,6 +79,7 @@ fn resolver(plan: &Plan) -> Container {
         command: Some(["sh", "-ec", WRITE_RESOLVER, "resolver", RESOLVER_FILE].map(str::to_owned).into()),
         resources: Some(pod::resources(&plan.gateway.resources)),
         security_context: Some(pod::container_security()),
+        termination_message_policy: pod::last_words(),
         volume_mounts: Some(vec![pod::mount("scratch", SCRATCH)]),
         ..Container::default()
     }
@@ -110,6 +111,7 @@ fn nginx(plan: &Plan) -> Container {
         ports: Some(vec![pod::port("http", GATEWAY_PORT), pod::port("status", GATEWAY_STATUS_PORT)]),
         resources: Some(pod::resources(&plan.gateway.resources)),
         security_context: Some(pod::container_security()),
+        termination_message_policy: pod::last_words(),
         readiness_probe: Some(pod::timed(pod::http_probe(HEALTH_PATH, "status"), 2, 2, 2)),
         liveness_probe: Some(pod::timed(pod::http_probe(HEALTH_PATH, "status"), 10, 5, 3)),
         volume_mounts: Some(vec![

@@ -71,6 +71,7 @@ fn keyfile_copy(mongodb: &MongoDbPlan) -> Container {
         ),
         resources: Some(pod::resources(&mongodb.resources)),
         security_context: Some(pod::container_security()),
+        termination_message_policy: pod::last_words(),
         volume_mounts: Some(vec![
             pod::mount_read_only("keyfile-source", "/eaiser/keyfile-source"),
             pod::mount("keyfile", "/eaiser/keyfile"),
@@ -89,6 +90,7 @@ fn member(plan: &Plan) -> Container {
         ports: Some(vec![pod::port("mongodb", MONGODB_PORT)]),
         resources: Some(pod::resources(&mongodb.resources)),
         security_context: Some(pod::container_security()),
+        termination_message_policy: pod::last_words(),
         readiness_probe: Some(pod::timed(pod::tcp_probe("mongodb"), 5, 2, 3)),
         liveness_probe: Some(pod::timed(pod::tcp_probe("mongodb"), 10, 5, 6)),
         startup_probe: Some(pod::timed(pod::tcp_probe("mongodb"), 1, 2, 600)),

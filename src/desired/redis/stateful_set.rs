@@ -17,8 +17,8 @@ const USER: i64 = 999;
 /// Time a node gets to write its append-only file.
 const GRACE_SECONDS: i64 = 30;
 
-/// Renders the StatefulSet of `shard`; `digest` changes when the pods must restart.
-pub fn build(plan: &Plan, shard: i32, digest: &str) -> StatefulSet {
+/// Renders the StatefulSet of `shard` with `replicas` pods; `digest` changes when they must restart.
+pub fn build(plan: &Plan, shard: i32, replicas: i32, digest: &str) -> StatefulSet {
     let identity = &plan.identity;
     let name = identity.redis_shard(shard);
     let mut labels = identity.labels(Tier::Redis);
@@ -26,7 +26,7 @@ pub fn build(plan: &Plan, shard: i32, digest: &str) -> StatefulSet {
     StatefulSet {
         metadata: meta::object(identity, Tier::Redis, name.clone()),
         spec: Some(StatefulSetSpec {
-            replicas: Some(plan.redis.pods_per_shard()),
+            replicas: Some(replicas),
             service_name: Some(identity.redis_nodes()),
             selector: shard_selector(identity, &name),
             pod_management_policy: Some("Parallel".to_owned()),
@@ -103,6 +103,7 @@ fn node(plan: &Plan) -> Container {
         ports: Some(vec![pod::port("redis", REDIS_PORT), pod::port("bus", REDIS_BUS_PORT)]),
         resources: Some(pod::resources(&plan.redis.resources)),
         security_context: Some(pod::container_security()),
+        termination_message_policy: pod::last_words(),
         readiness_probe: Some(pod::timed(ping(), 5, 3, 3)),
         liveness_probe: Some(pod::timed(pod::tcp_probe("redis"), 10, 5, 6)),
         // A long append-only file may take minutes to load; the port is open meanwhile.

@@ -1,31 +1,17 @@
 //! A kind that the API server may or may not serve: watched only when it does. IO.
 
-use std::fmt::Debug;
-
 use futures::stream::SelectAll;
-use k8s_openapi::NamespaceResourceScope;
-use kube::runtime::reflector::store::WriterDropped;
-use kube::runtime::reflector::{Lookup, Store};
 use kube::{Client, Resource};
-use serde::de::DeserializeOwned;
 
-use super::{Touched, watch};
+use super::Touched;
+use super::shelf::Shelf;
+use super::watch::{self, Watched};
 
-/// The store of an optional kind, present when it was served at start.
+/// The shelf of an optional kind, present when it was served at start.
 #[derive(Clone)]
-pub(super) struct Optional<K: Lookup<DynamicType = ()> + Clone + 'static>(Option<Store<K>>);
+pub(super) struct Optional<K>(Option<Shelf<K>>);
 
-impl<K> Optional<K>
-where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-        + Lookup<DynamicType = ()>
-        + Clone
-        + Debug
-        + DeserializeOwned
-        + Send
-        + Sync
-        + 'static,
-{
+impl<K: Watched> Optional<K> {
     /// Asks the API server once and starts the watch when the kind is served.
     pub(super) async fn start(
         client: &Client,
@@ -40,24 +26,23 @@ where
         self.0.is_some()
     }
 
-    /// Its store.
-    pub(super) fn store(&self) -> Option<&Store<K>> {
+    /// Its shelf.
+    pub(super) fn shelf(&self) -> Option<&Shelf<K>> {
         self.0.as_ref()
     }
 
     /// Waits for the first full list of a served kind.
-    pub(super) async fn wait_until_ready(&self) -> Result<(), WriterDropped> {
-        match &self.0 {
-            Some(store) => store.wait_until_ready().await,
-            None => Ok(()),
+    pub(super) async fn wait_until_filled(&self) {
+        if let Some(shelf) = &self.0 {
+            shelf.wait_until_filled().await;
         }
     }
 }
 
 /// Discovery needs no right of its own.
 async fn is_served<K: Resource<DynamicType = ()>>(client: &Client) -> Result<bool, kube::Error> {
-    match client.list_api_group_resources(&<K as Resource>::api_version(&())).await {
-        Ok(list) => Ok(list.resources.iter().any(|resource| resource.name == <K as Resource>::plural(&()))),
+    match client.list_api_group_resources(&K::api_version(&())).await {
+        Ok(list) => Ok(list.resources.iter().any(|resource| resource.name == K::plural(&()))),
         // An unknown group is answered with plain text, so there is no reason to look at.
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(false),
         Err(error) => Err(error),

@@ -1,57 +1,96 @@
-//! One label-selected watch that fills a store and names the clusters it touches. IO.
+//! One label-selected watch that fills a shelf and names the clusters it touches. IO.
 
 use std::fmt::Debug;
 
-use futures::StreamExt;
 use futures::stream::SelectAll;
+use futures::{StreamExt, stream};
 use k8s_openapi::NamespaceResourceScope;
-use kube::runtime::reflector::{self, Lookup, Store};
+use kube::runtime::reflector::ObjectRef;
+use kube::runtime::watcher::Event;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, Resource};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Touched, cluster_of};
-use crate::names::{MANAGED_SELECTOR, OPERATOR};
+use super::Touched;
+use super::shelf::{ClusterKey, Shelf};
+use crate::crd::EaiserCluster;
+use crate::names::{MANAGED_SELECTOR, OPERATOR, REPLICAS_HANDOVER};
+use crate::reconcile::Guarded;
 
-/// Starts the watch and adds its touches to `touched`.
-pub(super) fn start<K>(client: &Client, namespace: Option<&str>, touched: &mut SelectAll<Touched>) -> Store<K>
-where
+/// What a kind must offer to be watched.
+pub(super) trait Watched:
+    Resource<DynamicType = (), Scope = NamespaceResourceScope>
+    + Clone
+    + Debug
+    + Serialize
+    + DeserializeOwned
+    + Send
+    + Sync
+    + 'static
+{
+}
+
+impl<K> Watched for K where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-        + Lookup<DynamicType = ()>
         + Clone
         + Debug
+        + Serialize
         + DeserializeOwned
         + Send
         + Sync
-        + 'static,
+        + 'static
 {
+}
+
+/// Starts the watch and adds its touches to `touched`.
+pub(super) fn start<K: Watched>(
+    client: &Client,
+    namespace: Option<&str>,
+    touched: &mut SelectAll<Touched>,
+) -> Shelf<K> {
     let api: Api<K> = match namespace {
         Some(namespace) => Api::namespaced(client.clone(), namespace),
         None => Api::all(client.clone()),
     };
-    let (store, writer) = reflector::store();
+    let shelf = Shelf::new();
+    let filled = shelf.clone();
     let configuration = watcher::Config::default().labels(MANAGED_SELECTOR).page_size(50);
     let stream = watcher(api, configuration)
         .default_backoff()
-        .modify(forget_foreign_managers)
-        .reflect(writer)
-        .touched_objects()
-        .filter_map(|event| async move {
-            match event {
-                Ok(object) => cluster_of(&object),
-                Err(error) => {
-                    tracing::warn!(kind = %<K as Resource>::kind(&()), %error, "watch interrupted; it is resumed");
-                    None
-                }
-            }
-        });
+        .flat_map(move |event| stream::iter(received(&filled, event)))
+        .map(reference);
     touched.push(stream.boxed());
-    store
+    shelf
 }
 
-/// managedFields are the larger half of most objects; only our own entry is ever looked at.
-fn forget_foreign_managers<K: Resource>(object: &mut K) {
+fn received<K: Watched>(shelf: &Shelf<K>, event: watcher::Result<Event<K>>) -> Vec<ClusterKey> {
+    match event {
+        Ok(mut event) => {
+            match &mut event {
+                Event::Apply(object) | Event::InitApply(object) => forget_foreign_managers(object),
+                Event::Init | Event::InitDone | Event::Delete(_) => {}
+            }
+            shelf.take(event)
+        }
+        Err(error) => {
+            tracing::warn!(kind = %K::kind(&()), %error, "watch interrupted; it is resumed");
+            Vec::new()
+        }
+    }
+}
+
+fn reference((namespace, name): ClusterKey) -> ObjectRef<Guarded> {
+    let cluster: ObjectRef<EaiserCluster> = ObjectRef::new(&name).within(&namespace);
+    ObjectRef::new(&cluster.name).within(&namespace)
+}
+
+/// managedFields are the larger half of most objects. Only whether we own a Deployment's replicas is
+/// ever asked.
+fn forget_foreign_managers<K: Resource<DynamicType = ()>>(object: &mut K) {
+    let is_deployment = K::kind(&()) == "Deployment";
     if let Some(managers) = object.meta_mut().managed_fields.as_mut() {
-        managers.retain(|entry| entry.manager.as_deref() == Some(OPERATOR));
+        let ours = [OPERATOR, REPLICAS_HANDOVER].map(Some);
+        managers.retain(|entry| is_deployment && ours.contains(&entry.manager.as_deref()));
     }
 }

@@ -59,6 +59,25 @@ func nodeNumber(argument string) (int, error) {
 	return i, nil
 }
 
+func component() *cobra.Command {
+	command := &cobra.Command{
+		Use:   "component",
+		Short: "Make a program of the control plane stop",
+		Example: `  lab component stop kube-controller-manager
+  lab up                                        # starts it again`,
+	}
+	command.AddCommand(&cobra.Command{
+		Use:     "stop NAME",
+		Short:   "End one program; `lab up` starts it again",
+		Example: "  lab component stop kube-controller-manager",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, arguments []string) error {
+			return cluster.StopComponent(labName, arguments[0])
+		},
+	})
+	return command
+}
+
 func pod() *cobra.Command {
 	command := &cobra.Command{Use: "pod", Short: "Make pods fail", Example: "  lab pod signal shop shop-mongodb-0 mongod SIGKILL"}
 	command.AddCommand(&cobra.Command{

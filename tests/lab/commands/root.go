@@ -32,7 +32,7 @@ network namespaces with no route out. Labs of different names run side by side.`
 	root.AddCommand(
 		up(), down(), status(), build(), checkCommand(),
 		kubeconfig(), kubectl(), helm(), enter(),
-		image(), node(), pod(), metricsServer(),
+		image(), node(), component(), pod(), metricsServer(),
 		audit(), logs(), serve(),
 	)
 	return root

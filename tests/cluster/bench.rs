@@ -1,0 +1,66 @@
+//! `make bench`: what the operator costs, measured beside what this very API server can do at all.
+//!
+//! Not part of `make test`: a timing is no test. The lab's controller manager is stopped meanwhile, so
+//! that the server works for the operator and for the replay alone, and no pods come into being.
+//! Every figure is printed and written to `target/measurements/bench.json` with its raw numbers.
+#![allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "counts of a measurement are far below 2^52"
+)]
+
+mod creation;
+mod drift;
+mod fleet;
+mod footprint;
+mod numbers;
+mod replay;
+mod report;
+mod settled;
+
+use serde_json::json;
+
+use crate::support::until::seconds;
+use crate::support::{Needs, lab, scenario};
+use report::Report;
+
+/// Clusters created one after another.
+const SINGLES: usize = 20;
+/// Clusters created at once.
+const BURST: usize = 200;
+/// Sizes of the fleet at which memory and CPU are read.
+const FLEETS: [usize; 2] = [100, 500];
+/// Children changed or deleted by somebody else.
+const EDITS: usize = 200;
+
+#[test]
+#[ignore = "a measurement: make bench"]
+fn what_the_operator_costs() {
+    scenario(Needs::Lab, seconds(1500), async |world| {
+        lab::output(&["component", "stop", "kube-controller-manager"]);
+        let mut report = Report::new();
+        report.add("binary", footprint::binary());
+        let fleet = fleet::Fleet::start(world).await;
+        report.add("memory and CPU, no cluster", footprint::of(&fleet, 0).await);
+        report.add("create, one at a time", creation::singles(&fleet, SINGLES).await);
+        report.add("create, a burst", creation::burst(&fleet, BURST).await);
+        report.add("drift repaired", drift::repairs(&fleet, EDITS).await);
+        for clusters in FLEETS {
+            fleet.grow_to(clusters).await;
+            report
+                .add(&format!("memory and CPU, {clusters} clusters"), footprint::of(&fleet, clusters).await);
+        }
+        let fleet = fleet.restarted().await;
+        report.add("restart, 500 clusters", footprint::restart(&fleet).await);
+        report.write(&json!({"children": fleet.children}));
+        fleet.remove().await;
+        lab::output(&["up"]);
+    });
+}
+
+#[test]
+#[ignore = "a measurement: make bench"]
+fn what_a_settled_fleet_costs() {
+    scenario(Needs::Lab, seconds(1500), settled::fleet);
+}

@@ -16,6 +16,7 @@ mod support;
 mod admission;
 mod bench;
 mod chart;
+mod cli;
 mod crash;
 mod faults;
 mod formation;

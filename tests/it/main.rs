@@ -8,6 +8,7 @@
 )]
 #![allow(missing_docs, reason = "test functions say what they prove by their names")]
 
+mod api_server;
 mod apply;
 mod architecture;
 mod command_line;
@@ -16,3 +17,6 @@ mod examples;
 mod metrics;
 mod upgrade;
 mod monitoring;
+mod live_cluster;
+mod plan_cluster;
+mod status;

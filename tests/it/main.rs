@@ -11,5 +11,7 @@
 mod apply;
 mod architecture;
 mod command_line;
+mod conditions;
 mod crd;
 mod examples;
+mod status;

@@ -4,6 +4,7 @@
 //! names that belong to somebody else are never touched; they are reported.
 
 pub mod child;
+mod deferral;
 pub mod difference;
 pub mod drift;
 pub mod memory;

@@ -23,7 +23,7 @@ use crate::desired;
 use crate::drive;
 use crate::names::Identity;
 use crate::plan::{self, Mode};
-use crate::runtime::metrics::clusters::Databases;
+use crate::runtime::metrics::clusters::Seen;
 use crate::runtime::metrics::phases::Phase;
 use crate::snapshot::take;
 use crate::status;
@@ -146,7 +146,7 @@ async fn pass(cluster: &EaiserCluster, context: &Context) -> Result<Action, Erro
     let status = status::compute(&pass, cluster.metadata.generation, previous, &context.now());
     report::steps(context, cluster, &driven).await;
     let outcome = outcome(&pass, &status);
-    context.metrics.clusters.show(cluster, &status, Databases::of(&snapshot));
+    context.metrics.clusters.show(cluster, &status, Seen::of(&plan.identity, &snapshot));
     let changed = previous != Some(&status);
     let published = report::publish(context, cluster, &session, previous, status).await;
     watch.lap(Phase::Status, measure::status(&published, changed));

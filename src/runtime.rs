@@ -8,4 +8,5 @@ pub mod health;
 pub mod http;
 pub mod leader;
 pub mod metrics;
+pub mod patience;
 pub mod telemetry;

@@ -90,15 +90,24 @@ chart() {
 	tests/lab/lab build >/dev/null && lab helm lint --strict --quiet charts/eaiser-operator
 }
 
-rules() { # the rendered rules, read by the real promtool
-	local folder=$PWD/${CARGO_TARGET_DIR:-target}/rules
-	mkdir -p "$folder" || return
+rules() { # rules and their cases, read by the real promtool
+	local folder=$PWD/${CARGO_TARGET_DIR:-target}/rules failed=0 cases
+	rm -rf "$folder" && mkdir -p "$folder" && cp tests/rules/*.yaml charts/eaiser-operator/files/operator-rules.yaml "$folder" || return
 	cargo run --quiet -- plan -f examples/production.yaml -o json | python3 -c '
 import json, sys
 objects = json.load(sys.stdin)[0]["objects"]
 rules = [o for o in objects if o["kind"] == "ConfigMap" and o["metadata"]["name"].endswith("-rules")]
 print(rules[0]["data"]["rules.yaml"])' >"$folder/rules.yaml" || return
-	tests/lab/lab image exec --mount "$folder:/rules" prometheus -- promtool check rules /rules/rules.yaml
+	promtool "$folder" check rules /rules/rules.yaml /rules/operator-rules.yaml || return
+	for cases in tests/rules/*.yaml; do
+		echo "cases of $(basename "$cases"): $(grep -c '  - name:' "$cases")"
+		promtool "$folder" test rules "/rules/$(basename "$cases")" || failed=1
+	done
+	return $failed
+}
+
+promtool() { # FOLDER ARGUMENTS…; the folder is shown as /rules
+	tests/lab/lab image exec --mount "$1:/rules" prometheus -- promtool "${@:2}"
 }
 
 cluster_up() {

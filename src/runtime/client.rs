@@ -13,6 +13,7 @@ use kube::{Client, Config};
 use tower::{BoxError, ServiceBuilder};
 
 use super::metrics::requests::Requests;
+use super::patience::Patience;
 use crate::fence::Fence;
 use crate::names::OPERATOR;
 use fencing::Fencing;
@@ -52,7 +53,9 @@ pub fn connect(
     let http = hyper_util::client::legacy::Builder::new(TokioExecutor::new()).build::<_, Body>(connector);
     let service = ServiceBuilder::new()
         .layer(requests.clone())
+        .layer(Patience::default())
         .layer(Fencing::new(fence.clone(), requests.clone()))
+        .layer(Patience::default())
         .layer(config.base_uri_layer())
         .option_layer(config.auth_layer()?)
         .layer(config.extra_headers_layer()?)

@@ -8,6 +8,7 @@
 )]
 #![allow(missing_docs, reason = "test functions say what they prove by their names")]
 
+mod api_server;
 mod apply;
 mod architecture;
 mod command_line;
@@ -15,3 +16,7 @@ mod crd;
 mod examples;
 mod metrics;
 mod upgrade;
+mod monitoring;
+mod live_cluster;
+mod plan_cluster;
+mod status;

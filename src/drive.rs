@@ -4,7 +4,7 @@ pub mod roll;
 mod run;
 
 pub use roll::{Roll, Rolls};
-pub use run::run;
+pub use run::{Hands, run};
 
 use crate::desired::stage::{Progress, Stage};
 use crate::mongo::{self, ApplicationUser, WantedMember};

@@ -1,35 +1,42 @@
 //! One pass over one object: the six steps in their order.
 
 pub mod context;
+mod deletion;
+pub mod finalize;
 pub mod guarded;
+mod measure;
+pub mod pace;
 pub mod report;
+mod unreadable;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::runtime::controller::Action;
+use kube::runtime::reflector::ObjectRef;
 use kube::{Resource, ResourceExt};
 
 use crate::apply::{self, Applied};
-use crate::crd::EaiserCluster;
+use crate::crd::{DeletionPolicy, EaiserCluster, EaiserClusterStatus};
 use crate::desired;
 use crate::drive;
 use crate::names::Identity;
 use crate::plan::{self, Mode};
+use crate::runtime::metrics::clusters::Seen;
+use crate::runtime::metrics::phases::Phase;
 use crate::snapshot::take;
 use crate::status;
 pub use context::Context;
 pub use guarded::Guarded;
-use guarded::Unreadable;
-
-/// Looks again while something forms; watches usually come first.
-const CONVERGING: Duration = Duration::from_millis(700);
-/// Looks again at the databases of a settled cluster, which no watch covers.
-const SETTLED: Duration = Duration::from_secs(20);
+use measure::Stopwatch;
 
 /// A pass that could not finish. Waiting is not an error.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// A deletion, or what prepares one, could not go on.
+    #[error(transparent)]
+    Finalize(#[from] finalize::Error),
     /// Children could not be written; the status says so too.
     #[error(transparent)]
     Apply(#[from] apply::Error),
@@ -47,6 +54,7 @@ impl Error {
     /// Stable reason for metrics and events.
     pub fn reason(&self) -> &'static str {
         match self {
+            Self::Finalize(_) => "FinalizeFailed",
             Self::Apply(error) => error.reason(),
             Self::Status { .. } => "StatusFailed",
         }
@@ -61,7 +69,7 @@ pub async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Result<Ac
     let begin = Instant::now();
     let result = match &object.0 {
         Ok(cluster) => pass(cluster, &context).await,
-        Err(unreadable) => report_unreadable(&object, unreadable, &context).await,
+        Err(unreadable) => unreadable::pass(&object, unreadable, &context).await,
     };
     context.metrics.passed(result.as_ref().err().map_or("ok", Error::reason), begin.elapsed());
     result
@@ -76,41 +84,26 @@ pub fn error_policy(object: Arc<Guarded>, error: &Error, context: Arc<Context>) 
     Action::requeue(delay)
 }
 
-/// Says on the object itself that it cannot be read; other clusters go on.
-async fn report_unreadable(
-    object: &Guarded,
-    unreadable: &Unreadable,
-    context: &Context,
-) -> Result<Action, Error> {
-    let metadata = &unreadable.metadata;
-    let uid = metadata.uid.clone().unwrap_or_default();
-    if metadata.deletion_timestamp.is_some() {
-        context.forget(&uid);
-        return Ok(Action::await_change());
-    }
-    tracing::error!(object = %object.name_any(), error = %unreadable.error, "the stored object cannot be read; waiting for a change");
-    let session = context.session(&uid);
-    let previous = session.published.newest(metadata, unreadable.status.as_ref());
-    let status =
-        status::unreadable(&unreadable.error, metadata.generation, previous.as_ref(), &context.now());
-    report::publish(context, object, &session, previous.as_ref(), status).await?;
-    context.failures.reset(&uid);
-    Ok(Action::await_change())
-}
-
 async fn pass(cluster: &EaiserCluster, context: &Context) -> Result<Action, Error> {
-    let Some(identity) = identity(cluster) else {
+    let Some(identity) = identity_of(&cluster.metadata) else {
         return Ok(Action::await_change());
     };
     if cluster.meta().deletion_timestamp.is_some() {
-        // Owner references delete the children; nothing here needs the operator.
-        context.forget(&identity.uid);
-        return Ok(Action::await_change());
+        return deletion::pass(cluster, &identity, context).await;
+    }
+    let purge = cluster.spec.operation.deletion_policy == DeletionPolicy::Delete;
+    if purge != finalize::is_kept(&cluster.metadata) && !cluster.spec.operation.paused {
+        // Before the first volume exists; the pass goes on when the watch shows the change.
+        finalize::keep(&context.client, &cluster.metadata, purge).await?;
+        return Ok(Action::requeue(pace::CONVERGING));
     }
     let session = context.session(&identity.uid);
     let previous = session.published.newest(cluster.meta(), cluster.status.as_ref());
     let previous = previous.as_ref();
-    let plan = match plan::plan(identity, &cluster.spec, &context.settings) {
+    let mut watch = Stopwatch::start(&context.metrics.phases);
+    let plan = plan::plan(identity, &cluster.spec, &context.settings);
+    watch.lap(Phase::Plan, measure::plan(&plan));
+    let plan = match plan {
         Ok(plan) => plan,
         Err(problems) => {
             let mode = plan::operation::plan(&cluster.spec.operation);
@@ -124,6 +117,7 @@ async fn pass(cluster: &EaiserCluster, context: &Context) -> Result<Action, Erro
     let children = context.caches.children_of(&plan.identity);
     let credentials = session.credentials(&plan.identity, &children);
     let snapshot = take::take(&plan, children, credentials, context.caches.served(), &mut connections).await;
+    watch.lap(Phase::Snapshot, measure::Outcome::Applied);
 
     let initiated_before =
         previous.and_then(|status| status.mongodb.as_ref()).is_some_and(|mongodb| mongodb.initiated);
@@ -132,9 +126,15 @@ async fn pass(cluster: &EaiserCluster, context: &Context) -> Result<Action, Erro
         (Ok(Applied::default()), steps.untaken())
     } else {
         let desired = desired::build(&plan, &snapshot);
+        watch.lap(Phase::Desired, measure::Outcome::Applied);
         let (identity, memory) = (&plan.identity, &session.memory);
         let applied = apply::apply(&context.client, identity, desired, &snapshot.children, memory).await;
-        (applied, drive::run(&plan, &snapshot, steps, &connections, &context.client).await)
+        watch.lap(Phase::Apply, measure::apply(&applied));
+        let hands =
+            drive::Hands { connections: &connections, client: &context.client, fence: &context.fence };
+        let driven = drive::run(&plan, &snapshot, steps, hands).await;
+        watch.lap(Phase::Drive, measure::drive(&driven));
+        (applied, driven)
     };
 
     let pass = status::Pass {
@@ -145,23 +145,47 @@ async fn pass(cluster: &EaiserCluster, context: &Context) -> Result<Action, Erro
     };
     let status = status::compute(&pass, cluster.metadata.generation, previous, &context.now());
     report::steps(context, cluster, &driven).await;
+    let outcome = outcome(&pass, &status);
+    context.metrics.clusters.show(cluster, &status, Seen::of(&plan.identity, &snapshot));
+    let changed = previous != Some(&status);
+    let published = report::publish(context, cluster, &session, previous, status).await;
+    watch.lap(Phase::Status, measure::status(&published, changed));
+    published?;
+    applied?;
+    context.failures.reset(&plan.identity.uid);
+    let next = context.paces.end(&reference(cluster), outcome);
+    if next.hot {
+        context.metrics.hot_loop();
+        report::hot_loop(context, cluster).await;
+    }
+    Ok(Action::requeue(next.after))
+}
+
+/// What the pass came to, for the rhythm of the next ones.
+fn outcome(pass: &status::Pass<'_>, status: &EaiserClusterStatus) -> pace::Outcome {
+    let driven = pass.driven;
+    let wrote = pass.applied.as_ref().is_ok_and(|applied| applied.unseen().is_some());
+    let did = (&pass.applied, &driven.done, &driven.failed);
     // What is stopped or paused has nothing to wait for that a watch would not tell.
     let settled = match status.phase.as_deref() {
         Some("Ready") => driven.is_settled(),
-        Some("Stopped" | "Paused") => applied.is_ok(),
+        Some("Stopped" | "Paused") => pass.applied.is_ok(),
         _ => false,
     };
-    report::publish(context, cluster, &session, previous, status).await?;
-    applied?;
-    context.failures.reset(&plan.identity.uid);
-    Ok(Action::requeue(if settled { SETTLED } else { CONVERGING }))
+    let acted = wrote || !driven.done.is_empty();
+    pace::Outcome { situation: pace::situation(status, &did), acted, settled }
+}
+
+/// The key that watches and queue know the cluster by.
+fn reference(cluster: &EaiserCluster) -> ObjectRef<Guarded> {
+    ObjectRef::new(&cluster.name_any()).within(&cluster.namespace().unwrap_or_default())
 }
 
 /// Name, namespace and uid; the API server sets all three on every stored object.
-fn identity(cluster: &EaiserCluster) -> Option<Identity> {
+fn identity_of(metadata: &ObjectMeta) -> Option<Identity> {
     Some(Identity {
-        namespace: cluster.metadata.namespace.clone()?,
-        name: cluster.metadata.name.clone()?,
-        uid: cluster.metadata.uid.clone()?,
+        namespace: metadata.namespace.clone()?,
+        name: metadata.name.clone()?,
+        uid: metadata.uid.clone()?,
     })
 }

@@ -9,10 +9,12 @@ use kube::{Resource, ResourceExt};
 use serde_json::json;
 
 use super::context::Session;
+use super::finalize::Next;
 use super::{Context, Error, Guarded};
 use crate::crd::{EaiserCluster, EaiserClusterStatus};
 use crate::drive::Driven;
 use crate::names::{OPERATOR, truncate};
+use crate::status;
 use crate::status::news::{self, News};
 
 /// Longest note of an event that the API server takes.
@@ -89,6 +91,27 @@ pub(super) async fn publish<K: Resource<DynamicType = ()>>(
     Ok(())
 }
 
+/// Says what a deletion is at; volumes are named in an event before they go.
+pub(super) async fn deletion(
+    context: &Context,
+    cluster: &EaiserCluster,
+    session: &Session,
+    next: &Next,
+) -> Result<(), Error> {
+    let sentence = next.sentence();
+    if let Next::DeleteClaims(_) = next {
+        emit(context, cluster, EventType::Normal, "PurgeVolumes", &sentence).await;
+    }
+    if *next == Next::Release {
+        return Ok(());
+    }
+    tracing::info!(object = %cluster.name_any(), "deletion: {sentence}");
+    let previous = session.published.newest(cluster.meta(), cluster.status.as_ref());
+    let previous = previous.as_ref();
+    let status = status::deleting(&sentence, cluster.metadata.generation, previous, &context.now());
+    publish(context, cluster, session, previous, status).await
+}
+
 /// Longest action of an event that the API server takes.
 const LONGEST_ACTION: usize = 128;
 
@@ -102,6 +125,15 @@ pub(super) async fn steps(context: &Context, cluster: &EaiserCluster, driven: &D
         tracing::warn!(object = %cluster.name_any(), step = reason, "{sentence}");
         emit(context, cluster, EventType::Warning, reason, sentence).await;
     }
+}
+
+/// One event per episode in which looking at the cluster became a loop.
+pub(super) async fn hot_loop(context: &Context, cluster: &EaiserCluster) {
+    let note = "more than one pass a second for a minute and nothing new came of it: something keeps changing \
+                objects of this cluster, or undoes what the operator writes; passes are put off until the spec changes \
+                or it stops";
+    tracing::warn!(object = %cluster.name_any(), "{note}");
+    emit(context, cluster, EventType::Warning, "HotLoop", note).await;
 }
 
 async fn emit<K: Resource<DynamicType = ()>>(

@@ -8,6 +8,8 @@ mod creation;
 #[cfg(test)]
 mod tests;
 
+use std::cmp::Reverse;
+
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, PodCondition};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{Resource, ResourceExt};
@@ -39,12 +41,16 @@ impl Scene<'_> {
 }
 
 /// The first object that blocks among the pods of a tier: failing ones first, then those that are
-/// merely starting, then the remains of others.
+/// merely starting, then the remains of others; of two, the younger, since a Deployment keeps what
+/// fails of the last template until the newest one succeeds.
 pub(super) fn of_tier(scene: Scene<'_>, tier: Tier) -> Option<Verdict> {
     let pods = scene.snapshot.children.pods_of(tier);
-    let mut verdicts: Vec<_> = pods.filter_map(|pod| Some((has_ended(pod), of_pod(scene, pod)?))).collect();
-    verdicts.sort_by_key(|(ended, verdict)| (!verdict.failing, *ended));
-    verdicts.into_iter().next().map(|(_, verdict)| verdict)
+    let verdicts = pods.filter_map(|pod| Some((pod, of_pod(scene, pod)?)));
+    let first = verdicts.min_by_key(|(pod, verdict)| {
+        let created = pod.meta().creation_timestamp.as_ref().map(|time| time.0);
+        (!verdict.failing, has_ended(pod), Reverse(created))
+    });
+    first.map(|(_, verdict)| verdict)
 }
 
 /// Whether the pod's Ready condition is true.

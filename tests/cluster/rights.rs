@@ -11,7 +11,7 @@ use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
 
 use crate::support::audit::Audit;
-use crate::support::cluster::{FORMED_WITHIN, NAME, example_with};
+use crate::support::cluster::{FORMED_WITHIN, NAME, ROLLED_WITHIN, example_with};
 use crate::support::until::seconds;
 use crate::support::world::TESTER;
 use crate::support::{Cluster, Needs, World, lab, operator, scenario, until};
@@ -84,8 +84,9 @@ async fn exactly_what_is_used(world: &World, system: &str, kind: &str) {
     for _ in 0..2 {
         lose_the_gateway(world, &cluster).await;
     }
-    cluster.change(json!({"redis": {"maxmemoryPolicy": "volatile-lru"}})).await;
-    cluster.ready(FORMED_WITHIN).await;
+    let redis = world.pods("redis").await;
+    cluster.change(json!({"redis": {"maxmemoryPolicy": "allkeys-lfu"}})).await;
+    cluster.rolled(world, &redis, ROLLED_WITHIN).await;
     cluster.delete().await;
     let used = used(&audit.events(|user| user == format!("system:serviceaccount:{system}:{RELEASE}")));
     let granted = granted(world, system, kind);

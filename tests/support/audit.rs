@@ -25,8 +25,12 @@ pub struct Call {
     pub object: String,
     /// HTTP status.
     pub code: u64,
+    /// When it came.
+    pub received: Timestamp,
     /// When its answer was sent.
     pub answered: Timestamp,
+    /// User agent, in which an operator names itself.
+    pub agent: String,
 }
 
 impl Audit {
@@ -77,7 +81,9 @@ fn call(event: &Value) -> Call {
         verb: event["verb"].as_str().unwrap_or_default().to_owned(),
         object,
         code: event["responseStatus"]["code"].as_u64().unwrap_or_default(),
+        received: time("requestReceivedTimestamp"),
         answered: time("stageTimestamp"),
+        agent: event["userAgent"].as_str().unwrap_or_default().to_owned(),
     }
 }
 

@@ -13,9 +13,9 @@ use kube::runtime::controller::Action;
 use kube::{Resource, ResourceExt};
 
 use crate::apply::{self, Applied};
-use crate::crd::{DeletionPolicy, EaiserCluster};
+use crate::crd::EaiserCluster;
 use crate::desired;
-use crate::drive;
+use crate::drive::{self, Driven};
 use crate::names::Identity;
 use crate::plan::{self, Mode};
 use crate::snapshot::take;
@@ -90,14 +90,10 @@ async fn pass(cluster: &EaiserCluster, context: &Context) -> Result<Action, Erro
     let Some(identity) = identity_of(&cluster.metadata) else {
         return Ok(Action::await_change());
     };
-    let policy = cluster.spec.operation.deletion_policy;
     if cluster.meta().deletion_timestamp.is_some() {
-        return delete(cluster, &identity, policy, context).await;
+        return delete(cluster, &identity, context).await;
     }
-    let purge = policy == DeletionPolicy::Delete;
-    if purge != finalize::is_kept(&cluster.metadata) && !cluster.spec.operation.paused {
-        // Before the first volume exists; the pass goes on when the watch shows the change.
-        finalize::keep(&context.client, &cluster.metadata, purge).await?;
+    if finalize::follow(&context.client, cluster).await? {
         return Ok(Action::requeue(CONVERGING));
     }
     let previous = cluster.status.as_ref();
@@ -137,31 +133,32 @@ async fn pass(cluster: &EaiserCluster, context: &Context) -> Result<Action, Erro
     };
     let status = status::compute(&pass, cluster.metadata.generation, previous, &context.now());
     report::steps(context, cluster, &driven).await;
-    // What is stopped or paused has nothing to wait for that a watch would not tell.
-    let settled = match status.phase.as_deref() {
-        Some("Ready") => driven.is_settled(),
-        Some("Stopped" | "Paused") => applied.is_ok(),
-        _ => false,
-    };
+    report::recreations(context, cluster, applied.as_ref().ok()).await;
+    let settled = applied.is_ok() && is_settled(status.phase.as_deref(), &driven);
     report::publish(context, cluster, status).await?;
     applied?;
     context.failures.reset(&plan.identity.uid);
     Ok(Action::requeue(if settled { SETTLED } else { CONVERGING }))
 }
 
+/// What is stopped or paused has nothing to wait for that a watch would not tell.
+fn is_settled(phase: Option<&str>, driven: &Driven) -> bool {
+    match phase {
+        Some("Ready") => driven.is_settled(),
+        Some("Stopped" | "Paused") => true,
+        _ => false,
+    }
+}
+
 /// A deleted cluster that our finalizer keeps goes on its way; of any other owner references take
 /// care, and nothing here needs the operator. A pause does not hold it up: who deletes wants it gone.
-async fn delete(
-    cluster: &EaiserCluster,
-    identity: &Identity,
-    policy: DeletionPolicy,
-    context: &Context,
-) -> Result<Action, Error> {
+async fn delete(cluster: &EaiserCluster, identity: &Identity, context: &Context) -> Result<Action, Error> {
     context.forget(&identity.uid);
     if !finalize::is_kept(&cluster.metadata) {
         return Ok(Action::await_change());
     }
     let children = context.caches.children_of(identity);
+    let policy = cluster.spec.operation.deletion_policy;
     let next = finalize::next(identity, policy, &cluster.metadata, &children);
     report::deletion(context, cluster, &next).await?;
     finalize::run(&context.client, identity, &cluster.metadata, &next).await?;

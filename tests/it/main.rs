@@ -13,3 +13,5 @@ mod architecture;
 mod command_line;
 mod crd;
 mod examples;
+mod finalize;
+mod immutable;

@@ -57,6 +57,8 @@ pub mod reason {
     pub const FOREIGN_OBJECT: &str = "ForeignObject";
     /// Objects of an earlier cluster of this name are still being deleted.
     pub const LEFTOVERS: &str = "Leftovers";
+    /// A field of an object would have to change that Kubernetes never changes in place.
+    pub const IMMUTABLE_FIELD: &str = "ImmutableField";
     /// The API server refused an object.
     pub const APPLY_FAILED: &str = "ApplyFailed";
     /// Rules are in a PrometheusRule.

@@ -56,6 +56,14 @@ fn objects_in_the_way(pass: &Pass<'_>) -> Option<Verdict> {
             ),
         ));
     }
+    if let Some((object, field)) = applied.immutable.first() {
+        return Some(Verdict::failing(
+            reason::IMMUTABLE_FIELD,
+            format!(
+                "{object} has another {field} than it shall have, which Kubernetes never changes in place, and making it anew would lose something; nothing is sent. Delete it when that is acceptable, and it is made anew"
+            ),
+        ));
+    }
     let object = applied.leftover.first()?;
     Some(Verdict::off(
         reason::LEFTOVERS,

@@ -15,6 +15,8 @@ mod command_line;
 mod conditions;
 mod crd;
 mod examples;
+mod finalize;
+mod immutable;
 mod live_cluster;
 mod metrics;
 mod monitoring;

@@ -19,6 +19,7 @@ mod crash;
 mod formation;
 mod leader;
 mod members;
+mod monitoring;
 mod network;
 mod operation;
 mod pod_loss;

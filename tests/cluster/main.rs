@@ -15,7 +15,10 @@ mod support;
 
 mod admission;
 mod bench;
+mod chart;
+mod cli;
 mod crash;
+mod faults;
 mod formation;
 mod leader;
 mod members;
@@ -26,6 +29,7 @@ mod pod_loss;
 mod quiet;
 mod ready;
 mod repair;
+mod rig;
 mod rights;
 mod secrets;
 mod situations;

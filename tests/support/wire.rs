@@ -57,13 +57,14 @@ async fn carry(mut client: TcpStream, server: SocketAddr, mut cut: watch::Receiv
         copy_bidirectional(&mut client, &mut server).await?;
         std::io::Result::Ok(server)
     };
-    tokio::select! {
+    let was_cut = tokio::select! {
         biased;
-        _ = cut.wait_for(|cut| *cut) => {
-            // Both ends hang until the wire is mended, and find the connection gone then.
-            let _ = cut.wait_for(|cut| !*cut).await;
-        }
+        cut = cut.wait_for(|cut| *cut) => cut.is_ok(),
         // A side hung up; so does the other.
-        _ = connection => {}
+        _ = connection => false,
+    };
+    if was_cut {
+        // The operator's end hangs until the wire is mended, and finds the connection gone then.
+        let _ = cut.wait_for(|cut| !*cut).await;
     }
 }

@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Touched;
+use super::backoff::Growing;
 use super::shelf::{ClusterKey, Shelf};
 use crate::crd::EaiserCluster;
 use crate::names::{MANAGED_SELECTOR, OPERATOR, REPLICAS_HANDOVER};
@@ -57,7 +58,7 @@ pub(super) fn start<K: Watched>(
     let filled = shelf.clone();
     let configuration = watcher::Config::default().labels(MANAGED_SELECTOR).page_size(50);
     let stream = watcher(api, configuration)
-        .default_backoff()
+        .backoff(Growing::default())
         .flat_map(move |event| stream::iter(received(&filled, event)))
         .map(reference);
     touched.push(stream.boxed());

@@ -25,7 +25,7 @@ use crate::names::Identity;
 use crate::plan::{self, Mode};
 use crate::runtime::metrics::clusters::Seen;
 use crate::runtime::metrics::phases::Phase;
-use crate::snapshot::take;
+use crate::snapshot::{Snapshot, take};
 use crate::status;
 pub use context::Context;
 pub use guarded::Guarded;
@@ -116,7 +116,8 @@ async fn pass(cluster: &EaiserCluster, context: &Context) -> Result<Action, Erro
     let mut connections = session.connections.lock().await;
     let children = context.caches.children_of(&plan.identity);
     let credentials = session.credentials(&plan.identity, &children);
-    let snapshot = take::take(&plan, children, credentials, context.caches.served(), &mut connections).await;
+    let seen = take::take(&plan, children, credentials, context.caches.served(), &mut connections).await;
+    let snapshot = Snapshot { prometheuses: context.caches.prometheuses(), ..seen };
     watch.lap(Phase::Snapshot, measure::Outcome::Applied);
 
     let initiated_before =

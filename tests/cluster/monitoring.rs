@@ -1,16 +1,22 @@
 //! Rules and dashboard against a real Prometheus that scrapes a real cluster.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::Command;
 
 use eaiser_operator::desired::kinds::PrometheusRuleSpec;
 use eaiser_operator::desired::monitoring::{dashboard, operator};
-use k8s_openapi::api::core::v1::ConfigMap;
-use serde_json::json;
+use eaiser_operator::settings::Settings;
+use eaiser_operator::snapshot::{ServedKinds, Snapshot};
+use eaiser_operator::{desired, manifest};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
+use kube::{Api, ResourceExt};
+use serde_json::{Value, json};
 
-use crate::support::cluster::{FORMED_WITHIN, NAME, example_with};
+use crate::support::cluster::{FORMED_WITHIN, NAME, condition, example_with};
 use crate::support::prometheus::Prometheus;
 use crate::support::until::seconds;
-use crate::support::{Cluster, Needs, Operator, World, http, scenario, until};
+use crate::support::{Cluster, Needs, Operator, World, http, lab, scenario, until};
 
 /// Requests a second, and for how long: above the floor below which ratios say nothing.
 const LOAD: (u32, u64) = (10, 40);
@@ -26,6 +32,7 @@ fn every_rule_and_every_panel_reads_metrics_that_exist() {
         let prometheus = Prometheus::start(world, &operator).await;
         send_requests(world).await;
 
+        every_target_answers(&prometheus).await;
         every_rule_is_evaluated(&prometheus).await;
         let rules = rule_queries(world).await;
         let panels = panel_queries(world);
@@ -74,6 +81,18 @@ fn panel_queries(world: &World) -> Queries {
         }
     }
     queries
+}
+
+/// The API's pods and the operator.
+async fn every_target_answers(prometheus: &Prometheus) {
+    until("every target answers", seconds(30), async || {
+        let targets = prometheus.ask("targets", &[("state", "active")]).await?["activeTargets"].clone();
+        let targets = targets.as_array().unwrap();
+        let down: Vec<_> = targets.iter().filter(|target| target["health"] != "up").collect();
+        let jobs: BTreeSet<_> = targets.iter().map(|target| target["labels"]["job"].to_string()).collect();
+        if down.is_empty() && jobs.len() == 2 { Ok(()) } else { Err(format!("{jobs:?}, down: {down:?}")) }
+    })
+    .await;
 }
 
 async fn every_rule_is_evaluated(prometheus: &Prometheus) {
@@ -136,4 +155,112 @@ async fn nothing_alarms(prometheus: &Prometheus) {
         .map(|alert| format!("{} {}", alert["labels"]["alertname"], alert["state"]))
         .collect();
     assert!(names.is_empty(), "{names:?}");
+}
+
+/// Holds the published definitions of prometheus-operator's kinds.
+const DEFINITIONS: &str = "github.com/prometheus-operator/prometheus-operator@v0.85.0";
+
+#[test]
+#[ignore = "needs a cluster: make test"]
+fn what_is_made_for_prometheus_operator_passes_its_real_definitions() {
+    scenario(Needs::Lab, seconds(240), async |world| {
+        install_definitions(world).await;
+        let objects = rendered_objects().into_iter().chain(chart_objects(world));
+        let mut checked = Vec::new();
+        for (index, object) in objects.enumerate() {
+            let file = world.directory.join(format!("object-{index}.json"));
+            std::fs::write(&file, object.to_string()).unwrap();
+            let file = file.to_str().unwrap();
+            world.kubectl(&[
+                "apply",
+                "--server-side",
+                "--dry-run=server",
+                "--validate=strict",
+                "--filename",
+                file,
+            ]);
+            checked.push(format!("{} {}", object["kind"], object["metadata"]["name"]));
+        }
+        println!("{} objects pass strict validation: {checked:?}", checked.len());
+        assert_eq!(checked.len(), 4, "{checked:?}");
+        a_prometheus_that_selects_the_rules_is_named(world).await;
+    });
+}
+
+/// The operator of a scenario sees its own namespace only; that is enough to find one that selects.
+async fn a_prometheus_that_selects_the_rules_is_named(world: &World) {
+    let everything = json!({"matchLabels": {"release": "kps"}});
+    let prometheus = json!({
+        "apiVersion": "monitoring.coreos.com/v1", "kind": "Prometheus", "metadata": {"name": "k8s"},
+        "spec": {"ruleSelector": everything, "serviceMonitorSelector": everything},
+    });
+    let file = world.directory.join("prometheus-object.json");
+    std::fs::write(&file, prometheus.to_string()).unwrap();
+    world.kubectl(&["apply", "--server-side", "--filename", file.to_str().unwrap()]);
+    let _operator = Operator::start(world);
+    let cluster = Cluster::apply(world, example_with(json!({"api": {"replicas": 2}}))).await;
+    let says = async |words: &str| {
+        until(&format!("MonitoringReady says `{words}`"), seconds(60), async || {
+            let object = cluster.get().await;
+            let message =
+                condition(&object, "MonitoringReady").map(|found| found.message.clone()).unwrap_or_default();
+            if message.contains(words) { Ok(println!("{message}")) } else { Err(message) }
+        })
+        .await;
+    };
+    says("not judged").await;
+    cluster.change(json!({"monitoring": {"ruleLabels": {"release": "kps"}}})).await;
+    says(&format!("PrometheusRule by Prometheus {}/k8s", world.namespace)).await;
+}
+
+/// Installs them for as long as the scenario's namespace exists, which owns them.
+async fn install_definitions(world: &World) {
+    let namespaces: Api<Namespace> = Api::all(world.client.clone());
+    let owner = namespaces.get(&world.namespace).await.unwrap();
+    let mut download = lab::on_host(Path::new("go"));
+    download.args(["mod", "download", "-json", DEFINITIONS]).current_dir(&world.directory);
+    let module: Value = serde_json::from_str(&lab::run(download)).unwrap();
+    let folder = Path::new(module["Dir"].as_str().unwrap()).join("example/prometheus-operator-crd");
+    for plural in ["prometheusrules", "servicemonitors", "prometheuses"] {
+        let text =
+            std::fs::read_to_string(folder.join(format!("monitoring.coreos.com_{plural}.yaml"))).unwrap();
+        let mut definition: Value = serde_saphyr::from_str(&text).unwrap();
+        definition["metadata"]["ownerReferences"] = json!([{
+            "apiVersion": "v1", "kind": "Namespace", "name": owner.name_any(), "uid": owner.uid().unwrap(),
+        }]);
+        let file = world.directory.join(format!("{plural}.json"));
+        std::fs::write(&file, definition.to_string()).unwrap();
+        world.kubectl(&["apply", "--server-side", "--force-conflicts", "--filename", file.to_str().unwrap()]);
+        let name = format!("crd/{plural}.monitoring.coreos.com");
+        world.kubectl(&["wait", "--for=condition=Established", &name, "--timeout=30s"]);
+    }
+}
+
+/// Rules and monitor of the largest example.
+fn rendered_objects() -> Vec<Value> {
+    let text = std::fs::read_to_string(lab::repository().join("examples/production.yaml")).unwrap();
+    let plan = manifest::plan(&manifest::clusters(&text).unwrap()[0], &Settings::default()).unwrap();
+    let served = ServedKinds { prometheus_rules: true, service_monitors: true };
+    let desired = desired::build(&plan, &Snapshot::offline(served));
+    let ours = |object: &Value| object["apiVersion"] == "monitoring.coreos.com/v1";
+    let mut objects: Vec<Value> = desired.objects().into_iter().filter(ours).collect();
+    for object in &mut objects {
+        let metadata = object["metadata"].as_object_mut().unwrap();
+        // Its cluster was never applied, and the test has a namespace of its own.
+        metadata.remove("ownerReferences");
+        metadata.remove("namespace");
+    }
+    objects
+}
+
+/// The same of the operator itself.
+fn chart_objects(world: &World) -> Vec<Value> {
+    let mut template = Command::new("helm");
+    template.args(["template", "eaiser-operator"]).arg(lab::repository().join("charts/eaiser-operator"));
+    template.args(["--namespace", &world.namespace]);
+    template.args(["--set", "metrics.prometheusRule.enabled=true,metrics.serviceMonitor.enabled=true"]);
+    for file in ["prometheus-rule", "service-monitor"] {
+        template.arg(format!("--show-only=templates/{file}.yaml"));
+    }
+    serde_saphyr::from_multiple(&lab::run(template)).unwrap()
 }

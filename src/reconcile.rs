@@ -25,7 +25,7 @@ use crate::names::Identity;
 use crate::plan::{self, Mode, Plan};
 use crate::runtime::metrics::clusters::Seen;
 use crate::runtime::metrics::phases::Phase;
-use crate::snapshot::take;
+use crate::snapshot::{Snapshot, take};
 use crate::status;
 pub use context::Context;
 use context::Session;
@@ -127,7 +127,8 @@ async fn carry_out(
     let mut connections = session.connections.lock().await;
     let children = context.caches.children_of(&plan.identity);
     let credentials = session.credentials(&plan.identity, &children);
-    let snapshot = take::take(plan, children, credentials, context.caches.served(), &mut connections).await;
+    let seen = take::take(plan, children, credentials, context.caches.served(), &mut connections).await;
+    let snapshot = Snapshot { prometheuses: context.caches.prometheuses(), ..seen };
     watch.lap(Phase::Snapshot, measure::Outcome::Applied);
 
     let initiated_before =

@@ -63,6 +63,8 @@ pub mod reason {
     pub const APPLY_FAILED: &str = "ApplyFailed";
     /// Rules are in a PrometheusRule.
     pub const RULES_APPLIED: &str = "RulesApplied";
+    /// No Prometheus selects the rules, or the monitor; the message says by which labels it would.
+    pub const NOT_SELECTED: &str = "NotSelected";
     /// Rules are in a ConfigMap, because prometheus-operator's kinds are not served or not wanted.
     pub const RULES_IN_CONFIG_MAP: &str = "RulesInConfigMap";
     /// The autoscaler reads its metrics.

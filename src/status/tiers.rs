@@ -5,6 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::Pass;
 use super::blocker::{self, Scene};
 use super::condition::{Verdict, reason};
+use super::selection;
 use crate::desired::monitoring::uses_prometheus_operator;
 use crate::names::Tier;
 use crate::plan::Replicas;
@@ -166,7 +167,7 @@ fn blocked(pass: &Pass<'_>, scene: Scene<'_>, tier: Tier) -> Option<Verdict> {
 fn monitoring(pass: &Pass<'_>) -> Verdict {
     let name = pass.plan.identity.monitoring_rules();
     if uses_prometheus_operator(pass.plan, pass.snapshot.served) {
-        Verdict::on(reason::RULES_APPLIED, format!("rules are in PrometheusRule {name}"))
+        selection::verdict(pass.plan, pass.snapshot)
     } else {
         Verdict::on(
             reason::RULES_IN_CONFIG_MAP,

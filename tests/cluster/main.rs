@@ -24,6 +24,7 @@ mod formation;
 mod immutable;
 mod leader;
 mod members;
+mod monitoring;
 mod network;
 mod operation;
 mod pod_loss;

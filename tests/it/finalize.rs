@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use eaiser_operator::crd::DeletionPolicy;
 use eaiser_operator::names::FINALIZER;
 use eaiser_operator::reconcile::finalize::{self, Next};
 use eaiser_operator::snapshot::Children;

@@ -152,6 +152,9 @@ async fn pass(cluster: &EaiserCluster, context: &Context) -> Result<Action, Erro
     watch.lap(Phase::Status, measure::status(&published, changed));
     published?;
     applied?;
+    if driven.server_failed() {
+        return Ok(Action::requeue(context.failures.next_delay(&plan.identity.uid)));
+    }
     context.failures.reset(&plan.identity.uid);
     let next = context.paces.end(&reference(cluster), outcome);
     if next.hot {

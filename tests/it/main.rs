@@ -14,6 +14,7 @@ mod architecture;
 mod command_line;
 mod conditions;
 mod crd;
+mod docs;
 mod examples;
 mod finalize;
 mod immutable;

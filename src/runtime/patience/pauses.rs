@@ -13,7 +13,7 @@ const SHORTEST_WATCH: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub(super) struct Pauses {
     until: Option<Instant>,
-    /// When each watch was last opened, by path.
+    /// When each watch was last opened, by what it selects.
     opened: HashMap<String, Instant>,
 }
 
@@ -29,12 +29,12 @@ impl Pauses {
         self.until.is_some_and(|until| now < until)
     }
 
-    /// Whether the watch of that path may be opened; if so, it counts as opened.
-    pub(super) fn may_open(&mut self, path: &str, now: Instant) -> bool {
-        if self.opened.get(path).is_some_and(|opened| now.duration_since(*opened) < SHORTEST_WATCH) {
+    /// Whether the watch of that selection may be opened; if so, it counts as opened.
+    pub(super) fn may_open(&mut self, selection: &str, now: Instant) -> bool {
+        if self.opened.get(selection).is_some_and(|opened| now.duration_since(*opened) < SHORTEST_WATCH) {
             return false;
         }
-        self.opened.insert(path.to_owned(), now);
+        self.opened.insert(selection.to_owned(), now);
         true
     }
 }

@@ -86,6 +86,12 @@ fn deployment(pass: &Pass<'_>, scene: Scene<'_>, tier: Tier, fewest: i64) -> Ver
     if current && enough && ready >= wanted && updated >= wanted {
         return Verdict::on(reason::PODS_READY, format!("{ready}/{wanted} {tier} pods are ready"));
     }
+    if !current {
+        return Verdict::off(
+            reason::PODS_STARTING,
+            format!("Deployment {name} has yet to take up its new template"),
+        );
+    }
     blocker::deployment_refused(deployment).or_else(|| blocker::of_tier(scene, tier)).unwrap_or_else(|| {
         Verdict::off(
             reason::PODS_STARTING,

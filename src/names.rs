@@ -34,6 +34,9 @@ pub const ANNOTATION_MEMBERS: &str = "eaiser.io/members-before-stop";
 /// Pod template annotation: digest of the Secrets and ConfigMaps the pods read at start.
 pub const ANNOTATION_CONFIGURATION: &str = "eaiser.io/configuration";
 
+/// Finalizer of a cluster whose volumes are to be deleted with it; no other cluster has one.
+pub const FINALIZER: &str = "eaiser.io/purge-volumes";
+
 /// Port of the gateway.
 pub const GATEWAY_PORT: i32 = 8080;
 /// Private status port of the gateway pods.

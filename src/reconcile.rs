@@ -1,37 +1,42 @@
 //! One pass over one object: the six steps in their order.
 
 pub mod context;
+mod deletion;
+pub mod finalize;
 pub mod guarded;
 mod measure;
 pub mod pace;
 pub mod report;
+mod unreadable;
 
 use std::sync::Arc;
 use std::time::Instant;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Resource, ResourceExt};
 
 use crate::apply::{self, Applied};
-use crate::crd::{EaiserCluster, EaiserClusterStatus};
+use crate::crd::{DeletionPolicy, EaiserCluster, EaiserClusterStatus};
 use crate::desired;
 use crate::drive;
 use crate::names::Identity;
-use crate::plan::{self, Mode, Plan};
-use crate::runtime::metrics::clusters::Databases;
+use crate::plan::{self, Mode};
+use crate::runtime::metrics::clusters::Seen;
 use crate::runtime::metrics::phases::Phase;
 use crate::snapshot::take;
 use crate::status;
 pub use context::Context;
-use context::Session;
 pub use guarded::Guarded;
-use guarded::Unreadable;
 use measure::Stopwatch;
 
 /// A pass that could not finish. Waiting is not an error.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// A deletion, or what prepares one, could not go on.
+    #[error(transparent)]
+    Finalize(#[from] finalize::Error),
     /// Children could not be written; the status says so too.
     #[error(transparent)]
     Apply(#[from] apply::Error),
@@ -49,6 +54,7 @@ impl Error {
     /// Stable reason for metrics and events.
     pub fn reason(&self) -> &'static str {
         match self {
+            Self::Finalize(_) => "FinalizeFailed",
             Self::Apply(error) => error.reason(),
             Self::Status { .. } => "StatusFailed",
         }
@@ -63,7 +69,7 @@ pub async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Result<Ac
     let begin = Instant::now();
     let result = match &object.0 {
         Ok(cluster) => pass(cluster, &context).await,
-        Err(unreadable) => report_unreadable(&object, unreadable, &context).await,
+        Err(unreadable) => unreadable::pass(&object, unreadable, &context).await,
     };
     context.metrics.passed(result.as_ref().err().map_or("ok", Error::reason), begin.elapsed());
     result
@@ -78,41 +84,23 @@ pub fn error_policy(object: Arc<Guarded>, error: &Error, context: Arc<Context>) 
     Action::requeue(delay)
 }
 
-/// Says on the object itself that it cannot be read; other clusters go on.
-async fn report_unreadable(
-    object: &Guarded,
-    unreadable: &Unreadable,
-    context: &Context,
-) -> Result<Action, Error> {
-    let metadata = &unreadable.metadata;
-    let uid = metadata.uid.clone().unwrap_or_default();
-    if metadata.deletion_timestamp.is_some() {
-        context.forget(&uid);
-        return Ok(Action::await_change());
-    }
-    tracing::error!(object = %object.name_any(), error = %unreadable.error, "the stored object cannot be read; waiting for a change");
-    let session = context.session(&uid);
-    let previous = session.published.newest(metadata, unreadable.status.as_ref());
-    let status =
-        status::unreadable(&unreadable.error, metadata.generation, previous.as_ref(), &context.now());
-    report::publish(context, object, &session, previous.as_ref(), status).await?;
-    context.failures.reset(&uid);
-    Ok(Action::await_change())
-}
-
 async fn pass(cluster: &EaiserCluster, context: &Context) -> Result<Action, Error> {
-    let Some(identity) = identity(cluster) else {
+    let Some(identity) = identity_of(&cluster.metadata) else {
         return Ok(Action::await_change());
     };
     if cluster.meta().deletion_timestamp.is_some() {
-        // Owner references delete the children; nothing here needs the operator.
-        context.forget(&identity.uid);
-        return Ok(Action::await_change());
+        return deletion::pass(cluster, &identity, context).await;
+    }
+    let purge = cluster.spec.operation.deletion_policy == DeletionPolicy::Delete;
+    if purge != finalize::is_kept(&cluster.metadata) && !cluster.spec.operation.paused {
+        // Before the first volume exists; the pass goes on when the watch shows the change.
+        finalize::keep(&context.client, &cluster.metadata, purge).await?;
+        return Ok(Action::requeue(pace::CONVERGING));
     }
     let session = context.session(&identity.uid);
-    let mut watch = Stopwatch::start(&context.metrics.phases);
     let previous = session.published.newest(cluster.meta(), cluster.status.as_ref());
     let previous = previous.as_ref();
+    let mut watch = Stopwatch::start(&context.metrics.phases);
     let plan = plan::plan(identity, &cluster.spec, &context.settings);
     watch.lap(Phase::Plan, measure::plan(&plan));
     let plan = match plan {
@@ -125,75 +113,52 @@ async fn pass(cluster: &EaiserCluster, context: &Context) -> Result<Action, Erro
             return Ok(Action::await_change());
         }
     };
-    let look = Look { cluster, context, session: &session, previous };
-    look.follow(&plan, watch).await
-}
+    let mut connections = session.connections.lock().await;
+    let children = context.caches.children_of(&plan.identity);
+    let credentials = session.credentials(&plan.identity, &children);
+    let snapshot = take::take(&plan, children, credentials, context.caches.served(), &mut connections).await;
+    watch.lap(Phase::Snapshot, measure::Outcome::Applied);
 
-/// One cluster in one pass.
-struct Look<'a> {
-    cluster: &'a EaiserCluster,
-    context: &'a Context,
-    session: &'a Session,
-    previous: Option<&'a EaiserClusterStatus>,
-}
+    let initiated_before =
+        previous.and_then(|status| status.mongodb.as_ref()).is_some_and(|mongodb| mongodb.initiated);
+    let steps = drive::next(&plan, &snapshot, initiated_before);
+    let (applied, driven) = if plan.mode == Mode::Paused {
+        (Ok(Applied::default()), steps.untaken())
+    } else {
+        let desired = desired::build(&plan, &snapshot);
+        watch.lap(Phase::Desired, measure::Outcome::Applied);
+        let (identity, memory) = (&plan.identity, &session.memory);
+        let applied = apply::apply(&context.client, identity, desired, &snapshot.children, memory).await;
+        watch.lap(Phase::Apply, measure::apply(&applied));
+        let hands =
+            drive::Hands { connections: &connections, client: &context.client, fence: &context.fence };
+        let driven = drive::run(&plan, &snapshot, steps, hands).await;
+        watch.lap(Phase::Drive, measure::drive(&driven));
+        (applied, driven)
+    };
 
-impl Look<'_> {
-    /// The steps after the plan, in their order.
-    async fn follow(&self, plan: &Plan, mut watch: Stopwatch<'_>) -> Result<Action, Error> {
-        let Self { cluster, context, session, previous } = *self;
-        let mut connections = session.connections.lock().await;
-        let children = context.caches.children_of(&plan.identity);
-        let credentials = session.credentials(&plan.identity, &children);
-        let snapshot =
-            take::take(plan, children, credentials, context.caches.served(), &mut connections).await;
-        watch.lap(Phase::Snapshot, measure::Outcome::Applied);
-
-        let initiated_before =
-            previous.and_then(|status| status.mongodb.as_ref()).is_some_and(|mongodb| mongodb.initiated);
-        let steps = drive::next(plan, &snapshot, initiated_before);
-        let (applied, driven) = if plan.mode == Mode::Paused {
-            (Ok(Applied::default()), steps.untaken())
-        } else {
-            let desired = desired::build(plan, &snapshot);
-            watch.lap(Phase::Desired, measure::Outcome::Applied);
-            let (identity, memory) = (&plan.identity, &session.memory);
-            let applied = apply::apply(&context.client, identity, desired, &snapshot.children, memory).await;
-            watch.lap(Phase::Apply, measure::apply(&applied));
-            let hands =
-                drive::Hands { connections: &connections, client: &context.client, fence: &context.fence };
-            let driven = drive::run(plan, &snapshot, steps, hands).await;
-            watch.lap(Phase::Drive, measure::drive(&driven));
-            (applied, driven)
-        };
-
-        let pass = status::Pass {
-            plan,
-            snapshot: &snapshot,
-            applied: applied.as_ref().map_err(|error| report::chain(error)),
-            driven: &driven,
-        };
-        let status = status::compute(&pass, cluster.metadata.generation, previous, &context.now());
-        report::steps(context, cluster, &driven).await;
-        let outcome = outcome(&pass, &status);
-        context.metrics.clusters.show(cluster, &status, Databases::of(&snapshot));
-        let changed = previous != Some(&status);
-        let published = report::publish(context, cluster, session, previous, status).await;
-        watch.lap(Phase::Status, measure::status(&published, changed));
-        published?;
-        applied?;
-        context.failures.reset(&plan.identity.uid);
-        Ok(self.rest(outcome).await)
+    let pass = status::Pass {
+        plan: &plan,
+        snapshot: &snapshot,
+        applied: applied.as_ref().map_err(|error| report::chain(error)),
+        driven: &driven,
+    };
+    let status = status::compute(&pass, cluster.metadata.generation, previous, &context.now());
+    report::steps(context, cluster, &driven).await;
+    let outcome = outcome(&pass, &status);
+    context.metrics.clusters.show(cluster, &status, Seen::of(&plan.identity, &snapshot));
+    let changed = previous != Some(&status);
+    let published = report::publish(context, cluster, &session, previous, status).await;
+    watch.lap(Phase::Status, measure::status(&published, changed));
+    published?;
+    applied?;
+    context.failures.reset(&plan.identity.uid);
+    let next = context.paces.end(&reference(cluster), outcome);
+    if next.hot {
+        context.metrics.hot_loop();
+        report::hot_loop(context, cluster).await;
     }
-
-    /// When to look again.
-    async fn rest(&self, outcome: pace::Outcome) -> Action {
-        let next = self.context.paces.end(&reference(self.cluster), outcome);
-        if next.hot {
-            self.context.metrics.hot_loop();
-            report::hot_loop(self.context, self.cluster).await;
-        }
-        Action::requeue(next.after)
-    }
+    Ok(Action::requeue(next.after))
 }
 
 /// What the pass came to, for the rhythm of the next ones.
@@ -217,10 +182,10 @@ fn reference(cluster: &EaiserCluster) -> ObjectRef<Guarded> {
 }
 
 /// Name, namespace and uid; the API server sets all three on every stored object.
-fn identity(cluster: &EaiserCluster) -> Option<Identity> {
+fn identity_of(metadata: &ObjectMeta) -> Option<Identity> {
     Some(Identity {
-        namespace: cluster.metadata.namespace.clone()?,
-        name: cluster.metadata.name.clone()?,
-        uid: cluster.metadata.uid.clone()?,
+        namespace: metadata.namespace.clone()?,
+        name: metadata.name.clone()?,
+        uid: metadata.uid.clone()?,
     })
 }

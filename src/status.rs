@@ -114,6 +114,27 @@ pub fn invalid(
     }
 }
 
+/// The status of a cluster that is deleted with its volumes; `message` says how far that is.
+pub fn deleting(
+    message: &str,
+    generation: Option<i64>,
+    previous: Option<&EaiserClusterStatus>,
+    now: &Time,
+) -> EaiserClusterStatus {
+    let conditions = vec![
+        ("Ready", Verdict::off(reason::DELETING, message)),
+        ("Progressing", Verdict::on(reason::DELETING, message)),
+        ("Degraded", Verdict::off(reason::NOTHING_FAILS, "nothing fails")),
+    ];
+    EaiserClusterStatus {
+        observed_generation: generation,
+        phase: Some("Deleting".to_owned()),
+        message: Some(message.to_owned()),
+        conditions: condition::merge(conditions, generation, previous, now),
+        ..previous.cloned().unwrap_or_default()
+    }
+}
+
 /// The status of a stored object that does not fit the types. What runs is left as it is.
 pub fn unreadable(
     error: &str,

@@ -41,6 +41,15 @@ impl Error {
             Self::Delete { .. } => "DeleteFailed",
         }
     }
+
+    /// Whether the server failed, and not this one object: other requests would fail alike.
+    pub(super) fn is_of_the_server(&self) -> bool {
+        let (Self::Apply { source, .. } | Self::Delete { source, .. }) = self;
+        match &**source {
+            kube::Error::Api(status) => status.code >= 500 || status.code == 429,
+            _ => true,
+        }
+    }
 }
 
 /// Brings one object to what is rendered, if it is not there already.
@@ -87,6 +96,9 @@ async fn create(
     child: &Child,
     memory: &Memory,
 ) -> Result<Change, Error> {
+    if memory.caution.is_refused(&child.label(), Instant::now()) {
+        return Ok(Change::Foreign(child.label()));
+    }
     let mut body = child.rendered.clone();
     if let Some(metadata) = body.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.insert("resourceVersion".to_owned(), Value::String(NO_LIVE_VERSION.to_owned()));
@@ -94,9 +106,13 @@ async fn create(
     match patch(&api(client, identity, &child.resource), child, OPERATOR, &body).await {
         Ok(written) => {
             memory.wrote(child, written.resource_version(), Instant::now());
+            memory.caution.accepted(&child.label());
             Ok(Change::Created(child.label()))
         }
-        Err(Error::Apply { source, .. }) if is_conflict(&source) => Ok(Change::Foreign(child.label())),
+        Err(Error::Apply { source, .. }) if is_conflict(&source) => {
+            memory.caution.refused(child.label(), Instant::now());
+            Ok(Change::Foreign(child.label()))
+        }
         Err(error) => Err(error),
     }
 }

@@ -8,7 +8,7 @@ use kube::Resource;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use crate::crd::{EaiserCluster, EaiserClusterStatus};
+use crate::crd::{DeletionPolicy, EaiserCluster, EaiserClusterStatus};
 use crate::manifest;
 
 /// A stored object, readable or not.
@@ -24,6 +24,14 @@ pub struct Unreadable {
     pub status: Option<EaiserClusterStatus>,
     /// What does not fit, with the path of each field.
     pub error: String,
+    /// What becomes of its volumes when it is deleted.
+    pub deletion_policy: DeletionPolicy,
+}
+
+/// Whatever does not plainly say `Delete` keeps the data.
+fn deletion_policy(object: &Value) -> DeletionPolicy {
+    let policy = object.pointer("/spec/operation/deletionPolicy");
+    policy.and_then(|policy| DeletionPolicy::deserialize(policy).ok()).unwrap_or_default()
 }
 
 impl<'de> Deserialize<'de> for Guarded {
@@ -38,7 +46,12 @@ impl<'de> Deserialize<'de> for Guarded {
         // serde names no path; the schema names every one. What only serde dislikes it says itself.
         let error =
             manifest::misfits(&value).map_or_else(|| error.to_string(), |misfits| misfits.to_string());
-        Ok(Self(Err(Box::new(Unreadable { metadata, status, error }))))
+        Ok(Self(Err(Box::new(Unreadable {
+            metadata,
+            status,
+            error,
+            deletion_policy: deletion_policy(&value),
+        }))))
     }
 }
 
@@ -103,5 +116,18 @@ mod tests {
         for field in ["spec.capacity.users", "spec.api.env[0].value"] {
             assert!(unreadable.error.contains(field), "{}", unreadable.error);
         }
+    }
+
+    #[test]
+    fn whatever_does_not_plainly_say_delete_keeps_the_data() {
+        let policy = |policy: &str| {
+            let spec = format!("{{capacity: 7, operation: {{deletionPolicy: {policy}}}}}");
+            read(&spec).0.unwrap_err().deletion_policy
+        };
+        assert_eq!(policy("Delete"), DeletionPolicy::Delete);
+        for doubtful in ["delete", "Retain", "null", "1", "{Delete: true}"] {
+            assert_eq!(policy(doubtful), DeletionPolicy::Retain, "{doubtful}");
+        }
+        assert_eq!(read("broken").0.unwrap_err().deletion_policy, DeletionPolicy::Retain);
     }
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use crate::crd::EaiserClusterStatus;
 
 /// Looks again while something forms; watches usually come first.
-const CONVERGING: Duration = Duration::from_millis(700);
+pub const CONVERGING: Duration = Duration::from_millis(700);
 /// Looks again at the databases of a settled cluster, which no watch covers. The longest pause of one
 /// that waits, too.
 const SETTLED: Duration = Duration::from_secs(20);

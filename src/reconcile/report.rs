@@ -9,10 +9,12 @@ use kube::{Resource, ResourceExt};
 use serde_json::json;
 
 use super::context::Session;
+use super::finalize::Next;
 use super::{Context, Error, Guarded};
 use crate::crd::{EaiserCluster, EaiserClusterStatus};
 use crate::drive::Driven;
 use crate::names::{OPERATOR, truncate};
+use crate::status;
 use crate::status::news::{self, News};
 
 /// Longest note of an event that the API server takes.
@@ -87,6 +89,27 @@ pub(super) async fn publish<K: Resource<DynamicType = ()>>(
         emit(context, cluster, type_, &reason, &note).await;
     }
     Ok(())
+}
+
+/// Says what a deletion is at; volumes are named in an event before they go.
+pub(super) async fn deletion(
+    context: &Context,
+    cluster: &EaiserCluster,
+    session: &Session,
+    next: &Next,
+) -> Result<(), Error> {
+    let sentence = next.sentence();
+    if let Next::DeleteClaims(_) = next {
+        emit(context, cluster, EventType::Normal, "PurgeVolumes", &sentence).await;
+    }
+    if *next == Next::Release {
+        return Ok(());
+    }
+    tracing::info!(object = %cluster.name_any(), "deletion: {sentence}");
+    let previous = session.published.newest(cluster.meta(), cluster.status.as_ref());
+    let previous = previous.as_ref();
+    let status = status::deleting(&sentence, cluster.metadata.generation, previous, &context.now());
+    publish(context, cluster, session, previous, status).await
 }
 
 /// Longest action of an event that the API server takes.

@@ -1,5 +1,6 @@
 //! Live objects, kept current by label-selected watches. No pass ever asks the API server.
 
+pub(in crate::runtime) mod backoff;
 mod complaints;
 mod optional;
 mod shelf;

@@ -17,6 +17,7 @@ use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, Config};
 
+use super::caches::backoff::Growing;
 use super::caches::{Caches, Touched};
 use super::client;
 use super::gate::Gate;
@@ -226,7 +227,7 @@ fn watch_clusters(
     let (store, writer) = reflector::store();
     let (context, gate, live) = (Arc::clone(context), gate.clone(), store.clone());
     let clusters = watcher(api, watcher::Config::default())
-        .default_backoff()
+        .backoff(Growing::default())
         .reflect(writer)
         .inspect({
             let context = Arc::clone(&context);

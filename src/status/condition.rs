@@ -85,6 +85,8 @@ pub mod reason {
     pub const STOPPING: &str = "Stopping";
     /// No pod runs, as the spec asks.
     pub const STOPPED: &str = "Stopped";
+    /// The cluster is being deleted, and its volumes with it.
+    pub const DELETING: &str = "Deleting";
     /// Stopped tiers come back, each when the one it needs serves.
     pub const STARTING: &str = "Starting";
     /// The stored object does not fit the types; the message names the fields.

@@ -188,7 +188,7 @@ fn a_paused_cluster_is_reported_on_and_never_touched() {
         assert_eq!(condition(&object, "Paused").unwrap().status, "False");
 
         cluster
-            .change(json!({"operation": {"paused": true, "stopped": true}, "gateway": {"replicas": 3}}))
+            .change(json!({"operation": {"paused": true, "stopped": true}, "redis": {"maxmemoryPolicy": "noeviction"}}))
             .await;
         let object = phase(&cluster, "Paused").await;
         assert!(holds(&object, "Paused") && holds(&object, "Ready"), "{}", message(&object));
@@ -207,8 +207,8 @@ fn a_paused_cluster_is_reported_on_and_never_touched() {
         only_status(world, &audit);
         let config: ConfigMap = world.get("eaiser-gateway-configuration").await;
         assert_eq!(config.data.unwrap()["nginx.conf"], "broken");
-        let gateway: Deployment = world.get("eaiser-gateway").await;
-        assert_eq!(gateway.spec.unwrap().replicas, Some(2));
+        let redis: ConfigMap = world.get("eaiser-redis-configuration").await;
+        assert!(!redis.data.unwrap()["redis.conf"].contains("noeviction"));
 
         cluster.change(json!({"operation": {"paused": false, "stopped": false}})).await;
         cluster.ready(FORMED_WITHIN).await;

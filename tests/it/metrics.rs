@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use eaiser_operator::crd::{EaiserCluster, EaiserClusterStatus};
 use eaiser_operator::runtime::metrics::Metrics;
-use eaiser_operator::runtime::metrics::clusters::Databases;
+use eaiser_operator::runtime::metrics::clusters::Seen;
 use eaiser_operator::runtime::metrics::phases::{Outcome, Phase};
 use serde_json::{Value, json};
 
@@ -43,8 +43,8 @@ fn exercised() -> Metrics {
     metrics.queue.waited("edit", Duration::from_millis(1));
     metrics.requests.fenced("patch", "services");
     metrics.leads(true);
-    let databases = Databases { voting: 3, lag_seconds: Some(1), replicas_in_step: 3 };
-    metrics.clusters.show(&cluster("eaiser"), &status(&json!({})), databases);
+    let seen = Seen { gateway_ready: Some(2), voting: 3, lag_seconds: Some(1), replicas_in_step: 3 };
+    metrics.clusters.show(&cluster("eaiser"), &status(&json!({})), seen);
     metrics
 }
 
@@ -96,12 +96,12 @@ fn every_metric_is_documented_with_type_and_labels_and_every_documented_one_exis
 fn a_cluster_has_at_most_ten_series_and_takes_them_along_when_it_is_deleted() {
     let metrics = exercised();
     let other = cluster("other");
-    metrics.clusters.show(&other, &status(&json!({})), Databases::default());
+    metrics.clusters.show(&other, &status(&json!({})), Seen::default());
     let of = |name: &str| {
         let label = format!("name=\"{name}\"");
         metrics.render().lines().filter(|line| line.contains(&label)).count()
     };
-    assert_eq!(of("eaiser"), 9);
+    assert_eq!(of("eaiser"), 10);
     metrics.clusters.remove("shop", "eaiser");
     assert_eq!(of("eaiser"), 0);
     assert!(of("other") > 0, "another cluster's series went too");
@@ -111,7 +111,7 @@ fn a_cluster_has_at_most_ten_series_and_takes_them_along_when_it_is_deleted() {
 fn what_is_not_known_is_absent_instead_of_zero() {
     let metrics = exercised();
     let unknown = status(&json!({"mongodb": null, "redis": null}));
-    metrics.clusters.show(&cluster("eaiser"), &unknown, Databases::default());
+    metrics.clusters.show(&cluster("eaiser"), &unknown, Seen::default());
     let text = metrics.render();
     let series: Vec<&str> = text.lines().filter(|line| line.contains("name=\"eaiser\"")).collect();
     assert!(series.iter().all(|line| !line.contains("_mongodb_") && !line.contains("_redis_")), "{series:?}");

@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Touched;
+use super::backoff::Growing;
 use super::shelf::{ClusterKey, Shelf};
 use crate::crd::EaiserCluster;
 use crate::names::{MANAGED_SELECTOR, OPERATOR, REPLICAS_HANDOVER};
@@ -63,7 +64,7 @@ pub(super) fn fill<K: Watched>(client: &Client, namespace: Option<&str>, shelf: 
     let filled = shelf.clone();
     let configuration = watcher::Config::default().labels(MANAGED_SELECTOR).page_size(50);
     watcher(api, configuration)
-        .default_backoff()
+        .backoff(Growing::default())
         .flat_map(move |event| stream::iter(received(&filled, event)))
         .map(reference)
         .boxed()

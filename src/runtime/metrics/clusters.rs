@@ -1,4 +1,4 @@
-//! What each cluster's last pass saw: nine series a cluster, removed with it.
+//! What each cluster's last pass saw: ten series a cluster, removed with it.
 
 use std::sync::atomic::AtomicU64;
 
@@ -8,8 +8,10 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use crate::crd::{EaiserCluster, EaiserClusterStatus};
+use crate::names::{Identity, Tier};
 use crate::redis_cluster::topology::{LinkStatus, Replication};
 use crate::snapshot::Snapshot;
+use crate::snapshot::children::find;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Labels {
@@ -20,10 +22,11 @@ struct Labels {
 type Gauges = Family<Labels, Gauge<f64, AtomicU64>>;
 
 /// Names and meanings, in the order of [`readings`].
-const GAUGES: [(&str, &str); 9] = [
+const GAUGES: [(&str, &str); 10] = [
     ("ready", "1 while the Ready condition is true"),
     ("paused", "1 while spec.operation.paused is set"),
     ("api_ready_replicas", "API pods that are ready"),
+    ("gateway_ready_replicas", "Gateway pods that are ready"),
     (
         "headroom_percent",
         "Percent by which the throughput of maxReplicas exceeds the demand of the peak users",
@@ -39,9 +42,11 @@ const GAUGES: [(&str, &str); 9] = [
 #[derive(Clone)]
 pub struct Clusters([Gauges; GAUGES.len()]);
 
-/// What only the databases themselves know.
+/// What the status does not hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Databases {
+pub struct Seen {
+    /// Gateway pods that are ready; none while there is no Deployment.
+    pub gateway_ready: Option<i32>,
     /// Voting members of the replica set that are up.
     pub voting: usize,
     /// Seconds the slowest member is behind.
@@ -50,16 +55,19 @@ pub struct Databases {
     pub replicas_in_step: usize,
 }
 
-impl Databases {
-    /// Sums up what the databases answered.
-    pub fn of(snapshot: &Snapshot) -> Self {
+impl Seen {
+    /// Sums up what the pass found.
+    pub fn of(identity: &Identity, snapshot: &Snapshot) -> Self {
         let mongodb = &snapshot.mongodb;
         let voting = mongodb.primary().map(|(_, primary)| mongodb.voters_up(&primary.config));
         let lags = mongodb.configured().filter_map(|(observed, _)| mongodb.lag_seconds(&observed.host));
         let nodes = snapshot.redis.nodes.iter().filter_map(|node| node.view.node());
         let in_step = nodes
             .filter(|node| matches!(&node.replication, Replication::Replica { link: LinkStatus::Up, .. }));
+        let gateway = find(&snapshot.children.deployments, &identity.tier(Tier::Gateway));
+        let status = gateway.map(|gateway| gateway.status.as_ref());
         Self {
+            gateway_ready: status.map(|status| status.and_then(|status| status.ready_replicas).unwrap_or(0)),
             voting: voting.unwrap_or_default(),
             lag_seconds: lags.max(),
             replicas_in_step: in_step.count(),
@@ -78,10 +86,10 @@ impl Clusters {
     }
 
     /// Shows what a pass saw.
-    pub fn show(&self, cluster: &EaiserCluster, status: &EaiserClusterStatus, databases: Databases) {
+    pub fn show(&self, cluster: &EaiserCluster, status: &EaiserClusterStatus, seen: Seen) {
         let Some(labels) = labels(cluster) else { return };
         let paused = cluster.spec.operation.paused;
-        for (family, value) in self.0.iter().zip(readings(status, paused, databases)) {
+        for (family, value) in self.0.iter().zip(readings(status, paused, seen)) {
             match value {
                 Some(value) => {
                     family.get_or_create(&labels).set(value);
@@ -115,7 +123,7 @@ fn labels(cluster: &EaiserCluster) -> Option<Labels> {
 }
 
 /// Values in the order of [`GAUGES`]; none where nothing is known.
-fn readings(status: &EaiserClusterStatus, paused: bool, databases: Databases) -> [Option<f64>; GAUGES.len()] {
+fn readings(status: &EaiserClusterStatus, paused: bool, seen: Seen) -> [Option<f64>; GAUGES.len()] {
     let ready =
         status.conditions.iter().any(|condition| condition.type_ == "Ready" && condition.status == "True");
     let flag = |holds: bool| f64::from(u8::from(holds));
@@ -126,11 +134,12 @@ fn readings(status: &EaiserClusterStatus, paused: bool, databases: Databases) ->
         Some(flag(ready)),
         Some(flag(paused)),
         status.api.as_ref().map(|api| f64::from(api.ready_replicas)),
+        seen.gateway_ready.map(f64::from),
         status.capacity.as_ref().map(|capacity| f64::from(capacity.headroom_percent)),
         mongodb.map(|mongodb| flag(mongodb.primary.is_some())),
-        mongodb.and_then(|_| count(databases.voting)),
-        databases.lag_seconds.and_then(|lag| u32::try_from(lag).ok()).map(f64::from),
+        mongodb.and_then(|_| count(seen.voting)),
+        seen.lag_seconds.and_then(|lag| u32::try_from(lag).ok()).map(f64::from),
         status.redis.as_ref().map(|redis| f64::from(redis.slots_assigned)),
-        status.redis.as_ref().and_then(|_| count(databases.replicas_in_step)),
+        status.redis.as_ref().and_then(|_| count(seen.replicas_in_step)),
     ]
 }

@@ -22,12 +22,13 @@ use crate::crd::{DeletionPolicy, EaiserCluster, EaiserClusterStatus};
 use crate::desired;
 use crate::drive;
 use crate::names::Identity;
-use crate::plan::{self, Mode};
+use crate::plan::{self, Mode, Plan};
 use crate::runtime::metrics::clusters::Seen;
 use crate::runtime::metrics::phases::Phase;
 use crate::snapshot::take;
 use crate::status;
 pub use context::Context;
+use context::Session;
 pub use guarded::Guarded;
 use measure::Stopwatch;
 
@@ -68,7 +69,8 @@ impl Error {
 pub async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Error> {
     let begin = Instant::now();
     let result = match &object.0 {
-        Ok(cluster) => pass(cluster, &context).await,
+        // Most of a pass lives on the heap: many wait for their turn at a time.
+        Ok(cluster) => Box::pin(pass(cluster, &context)).await,
         Err(unreadable) => unreadable::pass(&object, unreadable, &context).await,
     };
     context.metrics.passed(result.as_ref().err().map_or("ok", Error::reason), begin.elapsed());
@@ -113,52 +115,74 @@ async fn pass(cluster: &EaiserCluster, context: &Context) -> Result<Action, Erro
             return Ok(Action::await_change());
         }
     };
-    let mut connections = session.connections.lock().await;
-    let children = context.caches.children_of(&plan.identity);
-    let credentials = session.credentials(&plan.identity, &children);
-    let snapshot = take::take(&plan, children, credentials, context.caches.served(), &mut connections).await;
-    watch.lap(Phase::Snapshot, measure::Outcome::Applied);
+    Look { cluster, context, session: &session, previous }.follow(&plan, watch).await
+}
 
-    let initiated_before =
-        previous.and_then(|status| status.mongodb.as_ref()).is_some_and(|mongodb| mongodb.initiated);
-    let steps = drive::next(&plan, &snapshot, initiated_before);
-    let (applied, driven) = if plan.mode == Mode::Paused {
-        (Ok(Applied::default()), steps.untaken())
-    } else {
-        let desired = desired::build(&plan, &snapshot);
-        watch.lap(Phase::Desired, measure::Outcome::Applied);
-        let (identity, memory) = (&plan.identity, &session.memory);
-        let applied = apply::apply(&context.client, identity, desired, &snapshot.children, memory).await;
-        watch.lap(Phase::Apply, measure::apply(&applied));
-        let hands =
-            drive::Hands { connections: &connections, client: &context.client, fence: &context.fence };
-        let driven = drive::run(&plan, &snapshot, steps, hands).await;
-        watch.lap(Phase::Drive, measure::drive(&driven));
-        (applied, driven)
-    };
+/// One cluster in one pass.
+struct Look<'a> {
+    cluster: &'a EaiserCluster,
+    context: &'a Context,
+    session: &'a Session,
+    previous: Option<&'a EaiserClusterStatus>,
+}
 
-    let pass = status::Pass {
-        plan: &plan,
-        snapshot: &snapshot,
-        applied: applied.as_ref().map_err(|error| report::chain(error)),
-        driven: &driven,
-    };
-    let status = status::compute(&pass, cluster.metadata.generation, previous, &context.now());
-    report::steps(context, cluster, &driven).await;
-    let outcome = outcome(&pass, &status);
-    context.metrics.clusters.show(cluster, &status, Seen::of(&plan.identity, &snapshot));
-    let changed = previous != Some(&status);
-    let published = report::publish(context, cluster, &session, previous, status).await;
-    watch.lap(Phase::Status, measure::status(&published, changed));
-    published?;
-    applied?;
-    context.failures.reset(&plan.identity.uid);
-    let next = context.paces.end(&reference(cluster), outcome);
-    if next.hot {
-        context.metrics.hot_loop();
-        report::hot_loop(context, cluster).await;
+impl Look<'_> {
+    /// The steps after the plan, in their order.
+    async fn follow(&self, plan: &Plan, mut watch: Stopwatch<'_>) -> Result<Action, Error> {
+        let Self { cluster, context, session, previous } = *self;
+        let mut connections = session.connections.lock().await;
+        let children = context.caches.children_of(&plan.identity);
+        let credentials = session.credentials(&plan.identity, &children);
+        let snapshot =
+            take::take(plan, children, credentials, context.caches.served(), &mut connections).await;
+        watch.lap(Phase::Snapshot, measure::Outcome::Applied);
+
+        let initiated_before =
+            previous.and_then(|status| status.mongodb.as_ref()).is_some_and(|mongodb| mongodb.initiated);
+        let steps = drive::next(plan, &snapshot, initiated_before);
+        let (applied, driven) = if plan.mode == Mode::Paused {
+            (Ok(Applied::default()), steps.untaken())
+        } else {
+            let desired = desired::build(plan, &snapshot);
+            watch.lap(Phase::Desired, measure::Outcome::Applied);
+            let (identity, memory) = (&plan.identity, &session.memory);
+            let applied = apply::apply(&context.client, identity, desired, &snapshot.children, memory).await;
+            watch.lap(Phase::Apply, measure::apply(&applied));
+            let hands =
+                drive::Hands { connections: &connections, client: &context.client, fence: &context.fence };
+            let driven = drive::run(plan, &snapshot, steps, hands).await;
+            watch.lap(Phase::Drive, measure::drive(&driven));
+            (applied, driven)
+        };
+
+        let pass = status::Pass {
+            plan,
+            snapshot: &snapshot,
+            applied: applied.as_ref().map_err(|error| report::chain(error)),
+            driven: &driven,
+        };
+        let status = status::compute(&pass, cluster.metadata.generation, previous, &context.now());
+        report::steps(context, cluster, &driven).await;
+        let outcome = outcome(&pass, &status);
+        context.metrics.clusters.show(cluster, &status, Seen::of(&plan.identity, &snapshot));
+        let changed = previous != Some(&status);
+        let published = report::publish(context, cluster, session, previous, status).await;
+        watch.lap(Phase::Status, measure::status(&published, changed));
+        published?;
+        applied?;
+        context.failures.reset(&plan.identity.uid);
+        Ok(self.rest(outcome).await)
     }
-    Ok(Action::requeue(next.after))
+
+    /// When to look again.
+    async fn rest(&self, outcome: pace::Outcome) -> Action {
+        let next = self.context.paces.end(&reference(self.cluster), outcome);
+        if next.hot {
+            self.context.metrics.hot_loop();
+            report::hot_loop(self.context, self.cluster).await;
+        }
+        Action::requeue(next.after)
+    }
 }
 
 /// What the pass came to, for the rhythm of the next ones.

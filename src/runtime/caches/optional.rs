@@ -12,10 +12,11 @@ use futures::{Stream, StreamExt};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::core::PartialObjectMeta;
 use kube::runtime::watcher::{self, Event};
-use kube::runtime::{WatchStreamExt, metadata_watcher};
+use kube::runtime::{WatchStreamExt, watcher as watch_all};
 use kube::{Api, Client, Resource};
 
 use super::Touched;
+use super::backoff::Growing;
 use super::shelf::Shelf;
 use super::watch::{self, Watched};
 
@@ -60,13 +61,14 @@ impl<K: Watched> Optional<K> {
     fn noticed(&self, client: &Client) -> Touched {
         let name = format!("{}.{}", K::plural(&()), K::group(&()));
         let only_it = watcher::Config::default().fields(&format!("metadata.name={name}"));
-        let definitions = metadata_watcher(Api::all(client.clone()), only_it).default_backoff();
-        let (client, shelf) = (client.clone(), self.shelf.clone());
+        let all: Api<Definition> = Api::all(client.clone());
+        let definitions = watch_all(all, only_it).backoff(Growing::default());
+        let (client, kept) = (client.clone(), self.shelf.clone());
         let mut watched = self.at_start;
         installed::<K>(definitions, Arc::clone(&self.defined))
             .flat_map_unordered(None, move |()| {
                 let first = !std::mem::replace(&mut watched, true);
-                if first { watch::fill(&client, None, &shelf) } else { stream::empty().boxed() }
+                if first { watch::fill(&client, None, &kept) } else { stream::empty().boxed() }
             })
             .boxed()
     }

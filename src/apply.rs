@@ -5,6 +5,7 @@
 
 mod caution;
 pub mod child;
+mod deferral;
 pub mod difference;
 pub mod drift;
 pub mod memory;

@@ -73,7 +73,7 @@ mongod_binary() { # the stand-in, built into a folder of the target
 
 lab_code() {
 	local module
-	for module in tests/lab tests/lab/mongod-standin; do
+	for module in tests/lab tests/lab/mongod-standin tests/kstatus; do
 		(cd $module && [ -z "$(gofmt -l .)" ] && go vet ./... && go test ./...) || return
 	done
 }

@@ -172,7 +172,7 @@ async fn reconcile_all(
     let (clusters, store) = watch_clusters(client, namespace, context, &gate);
     let children = supervised(touched, Arc::clone(context));
     let turns = Turns { gate, store: store.clone(), stop: stop.clone() };
-    tokio::spawn(mark_ready(store.clone(), Arc::clone(context)));
+    tokio::spawn(mark_ready(Arc::clone(context)));
     let passes = Controller::for_stream(clusters, store)
         // The gate bounds how many run.
         .with_config(controller::Config::default())
@@ -229,17 +229,23 @@ fn watch_clusters(
     let clusters = watcher(api, watcher::Config::default())
         .backoff(Growing::default())
         .reflect(writer)
+        .inspect({
+            let context = Arc::clone(&context);
+            move |event| {
+                if matches!(event, Ok(watcher::Event::InitDone)) {
+                    context.health.clusters_are_listed();
+                }
+            }
+        })
         .touched_objects()
         .filter_map(move |event| std::future::ready(noticed(event, &context, &gate, &live).map(Ok)));
     (clusters, store)
 }
 
 /// Says when the caches are filled.
-async fn mark_ready(clusters: Store<Guarded>, context: Arc<Context>) {
-    // An error means that the watch is gone, and with it the process' work.
-    if clusters.wait_until_ready().await.is_ok() {
-        context.caches.wait_until_filled().await;
-        context.metrics.caches_ready();
-        tracing::info!(version = env!("CARGO_PKG_VERSION"), "watching EaiserClusters");
-    }
+async fn mark_ready(context: Arc<Context>) {
+    context.health.clusters_listed().await;
+    context.caches.wait_until_filled().await;
+    context.metrics.caches_ready();
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), "watching EaiserClusters");
 }

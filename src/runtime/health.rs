@@ -3,12 +3,23 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::sync::watch;
+
 /// The election takes a turn at least every few seconds, even while the API server is away.
 const LONGEST_TURN: Duration = Duration::from_secs(30);
 
 /// How the process' tasks are.
-#[derive(Debug, Default)]
-pub struct Health(Mutex<State>);
+#[derive(Debug)]
+pub struct Health {
+    state: Mutex<State>,
+    clusters_listed: watch::Sender<bool>,
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Self { state: Mutex::default(), clusters_listed: watch::Sender::new(false) }
+    }
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -20,7 +31,19 @@ struct State {
 
 impl Health {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The watch of the clusters has delivered its first full list.
+    pub fn clusters_are_listed(&self) {
+        self.clusters_listed.send_if_modified(|listed| !std::mem::replace(listed, true));
+    }
+
+    /// Returns when the clusters are listed. A store's own `wait_until_ready` wakes only the last of
+    /// those who wait for it, and the controller is one.
+    pub async fn clusters_listed(&self) {
+        // The sender lives as long as self, so waiting cannot fail.
+        let _ = self.clusters_listed.subscribe().wait_for(|listed| *listed).await;
     }
 
     /// The election took a turn.
@@ -69,10 +92,12 @@ impl Health {
                     .to_owned(),
             );
         }
-        if unfilled.is_empty() {
+        let clusters = (!*self.clusters_listed.borrow()).then(|| "EaiserCluster".to_owned());
+        let missing: Vec<String> = clusters.into_iter().chain(unfilled.iter().cloned()).collect();
+        if missing.is_empty() {
             return Ok(());
         }
-        Err(format!("waiting for the first list of {}", unfilled.join(", ")))
+        Err(format!("waiting for the first list of {}", missing.join(", ")))
     }
 }
 
@@ -97,6 +122,22 @@ mod tests {
         assert_eq!(health.live(Instant::now()), Err("a watch has ended".to_owned()));
     }
 
+    #[tokio::test]
+    async fn everybody_who_waits_for_the_clusters_is_woken() {
+        let health = std::sync::Arc::new(Health::default());
+        let waiting: Vec<_> = (0..3)
+            .map(|_| {
+                let health = std::sync::Arc::clone(&health);
+                tokio::spawn(async move { health.clusters_listed().await })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        health.clusters_are_listed();
+        for task in waiting {
+            task.await.unwrap();
+        }
+    }
+
     #[test]
     fn readiness_names_the_missing_resource_and_then_the_kinds_that_are_not_listed_yet() {
         let health = Health::default();
@@ -105,6 +146,11 @@ mod tests {
         assert!(!health.custom_resource_served(false), "the second is none");
         assert!(health.ready(&unfilled).unwrap_err().contains("eaiserclusters.eaiser.io"));
         assert!(health.custom_resource_served(true));
+        assert_eq!(
+            health.ready(&unfilled),
+            Err("waiting for the first list of EaiserCluster, Pod, Secret".to_owned())
+        );
+        health.clusters_are_listed();
         assert_eq!(health.ready(&unfilled), Err("waiting for the first list of Pod, Secret".to_owned()));
         assert_eq!(health.ready(&[]), Ok(()));
     }

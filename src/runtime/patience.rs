@@ -82,7 +82,7 @@ impl Patience {
             if request.method() == Method::GET && !pauses.may_fail(now) {
                 return Err(Impatient::Failing);
             }
-            let opens = !watches(request) || pauses.may_open(path, now);
+            let opens = !watches(request) || pauses.may_open(&selection(request), now);
             if opens { Ok(()) } else { Err(Impatient::Reopened) }
         })
     }
@@ -97,6 +97,13 @@ impl Patience {
             self.pauses(|pauses| pauses.begin(Duration::from_secs(seconds), now));
         }
     }
+}
+
+/// What a watch selects; several watches of one path differ in it.
+fn selection<B>(request: &Request<B>) -> String {
+    let query = request.uri().query().unwrap_or_default();
+    let selectors = query.split('&').filter(|pair| pair.contains("Selector="));
+    std::iter::once(request.uri().path()).chain(selectors).collect::<Vec<_>>().join("&")
 }
 
 fn watches<B>(request: &Request<B>) -> bool {
@@ -276,8 +283,10 @@ mod tests {
         assert_eq!(get(&mut client, &mut server, &watch, ok()).await, Ok(StatusCode::OK));
         let again = get(&mut client, &mut server, &watch, ok()).await;
         assert_eq!(again, Err(Impatient::Reopened.to_string()));
-        let other = "/api/v1/namespaces/shop/secrets?watch=true";
-        assert_eq!(get(&mut client, &mut server, other, ok()).await, Ok(StatusCode::OK));
+        let selected = format!("{SERVICES}?watch=true&fieldSelector=a%3Db&resourceVersion=7");
+        for other in ["/api/v1/namespaces/shop/secrets?watch=true", &selected] {
+            assert_eq!(get(&mut client, &mut server, other, ok()).await, Ok(StatusCode::OK));
+        }
         assert_eq!(get(&mut client, &mut server, SERVICES, ok()).await, Ok(StatusCode::OK));
     }
 }

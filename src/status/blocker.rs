@@ -25,6 +25,9 @@ const PATIENCE: i64 = 30;
 /// A running container that fails its probe this long, in seconds, will hardly pass it later.
 const PROBE_PATIENCE: i64 = 300;
 
+/// Annotation of a claim whose StorageClass exists.
+const PROVISIONER: &str = "volume.kubernetes.io/storage-provisioner";
+
 /// The world and the time at which it is looked at.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scene<'a> {
@@ -107,7 +110,7 @@ fn volumes(scene: Scene<'_>, pod: &Pod) -> Option<Verdict> {
         let Some(live) = find(&children.claims, claim).filter(|claim| !is_bound(claim)) else { continue };
         let reasons = ["ProvisioningFailed", "FailedBinding"];
         let told = children.complaint("PersistentVolumeClaim", live.meta(), &reasons);
-        let told = told.map(|complaint| complaint.message.as_str());
+        let told = told.map(|complaint| complaint.message.as_str()).filter(|told| !is_over(live, told));
         if let Some(why) = told.or_else(|| scheduler_on_volumes(pod)) {
             let message = format!("pod {name} waits for PersistentVolumeClaim {claim}: {why}");
             return Some(Verdict::failing(reason::CLAIM_PENDING, message));
@@ -119,6 +122,11 @@ fn volumes(scene: Scene<'_>, pod: &Pod) -> Option<Verdict> {
     }
     let message = format!("pod {name} cannot mount its volumes: {}", complaint.message);
     Some(patiently(scene, pod, reason::MOUNT_FAILED, message))
+}
+
+/// Whether the class that was missed has been found since: only then a provisioner is named.
+fn is_over(claim: &PersistentVolumeClaim, told: &str) -> bool {
+    told.starts_with("storageclass.storage.k8s.io") && claim.annotations().contains_key(PROVISIONER)
 }
 
 fn is_bound(claim: &PersistentVolumeClaim) -> bool {

@@ -11,12 +11,16 @@ use serde_json::{Value, json};
 
 use crate::support::cluster::{FORMED_WITHIN, NAME, condition, example, example_with};
 use crate::support::until::seconds;
-use crate::support::{Cluster, Needs, Operator, World, scenario, until};
+use crate::support::{Cluster, Needs, Operator, World, operator, scenario, until};
 
 /// Runs the program as somebody at a shell would, with the caller's rights or with `kubeconfig`.
 fn eaiser(world: &World, kubeconfig: Option<&Path>, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_eaiser"));
     command.args(arguments).args(["--namespace", &world.namespace]);
+    if let (Some(&"plan"), Some(address)) = (arguments.first(), operator::api_server_address(world)) {
+        // The scenario's operator is no pod, so nothing in the cluster tells its settings.
+        command.arg(format!("--operator-address-block={address}/32"));
+    }
     if let Some(kubeconfig) = kubeconfig {
         command.env("KUBECONFIG", kubeconfig);
     }

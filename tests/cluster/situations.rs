@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use k8s_openapi::api::core::v1::{LimitRange, ResourceQuota, Secret};
-use kube::api::{DeleteParams, PostParams};
+use k8s_openapi::api::core::v1::{LimitRange, PersistentVolumeClaim, ResourceQuota, Secret};
+use kube::api::{DeleteParams, ListParams, PostParams};
 use serde_json::{Value, json};
 
 use crate::support::cluster::{FORMED_WITHIN, condition, example_with};
@@ -27,9 +27,9 @@ struct Row {
 fn each_wrong_situation_is_named_and_its_correction_leads_to_ready() {
     scenario(Needs::Lab, seconds(900), async |world| {
         let _operator = Operator::start(world);
-        let class = StorageClass::absent(world);
         let mut table = Vec::new();
-        let cluster = from_the_start(world, &class, &mut table).await;
+        without_storage_class(world, &mut table).await;
+        let cluster = from_the_start(world, &mut table).await;
         cluster.ready(FORMED_WITHIN).await;
         let item = Item::keep(world).await;
         while_it_serves(&cluster, &mut table).await;
@@ -38,8 +38,20 @@ fn each_wrong_situation_is_named_and_its_correction_leads_to_ready() {
     });
 }
 
-/// A cluster that is wrong in seven ways when it is created; each correction uncovers the next.
-async fn from_the_start(world: &World, class: &StorageClass, table: &mut Vec<Row>) -> Cluster {
+/// The class of a volume is for good: the cluster is deleted with its empty claims, and made anew.
+async fn without_storage_class(world: &World, table: &mut Vec<Row>) {
+    let storage = json!({"redis": {"storage": {"className": "missing"}}});
+    let cluster = Cluster::apply(world, example_with(storage)).await;
+    let words = ["PersistentVolumeClaim data-eaiser-redis-", "\"missing\" not found"];
+    let mut look = Look { cluster: &cluster, table };
+    look.sees("StorageClass does not exist", "RedisReady", "ClaimPending", &words).await;
+    cluster.delete().await;
+    let claims = world.api::<PersistentVolumeClaim>();
+    claims.delete_collection(&DeleteParams::default(), &ListParams::default()).await.unwrap();
+}
+
+/// A cluster that is wrong in six ways when it is created; each correction uncovers the next.
+async fn from_the_start(world: &World, table: &mut Vec<Row>) -> Cluster {
     create::<Secret>(world, json!({"metadata": {"name": "eaiser-mongodb-keyfile"}})).await;
     let limits = json!([{"type": "Container", "max": {"memory": "100Mi"}}]);
     create::<LimitRange>(world, json!({"metadata": {"name": "small"}, "spec": {"limits": limits}})).await;
@@ -48,7 +60,6 @@ async fn from_the_start(world: &World, class: &StorageClass, table: &mut Vec<Row
         world,
         example_with(json!({
             "api": {"image": "localhost/eaiser/none:1", "env": [{"name": "GREETING", "valueFrom": reference}]},
-            "redis": {"storage": {"className": class.name}},
         })),
     )
     .await;
@@ -63,9 +74,6 @@ async fn from_the_start(world: &World, class: &StorageClass, table: &mut Vec<Row
     let words = ["StatefulSet eaiser-mongodb", "exceeded quota: tight"];
     look.sees("quota too small for the database", "MongoDBReady", "QuotaExceeded", &words).await;
     world.delete::<ResourceQuota>("tight").await;
-    let words = ["PersistentVolumeClaim data-eaiser-redis-", &class.name, "not found"];
-    look.sees("StorageClass does not exist", "RedisReady", "ClaimPending", &words).await;
-    class.create(world);
     let words = ["pod eaiser-api-", "localhost/eaiser/none:1"];
     look.sees("image does not exist", "ApiReady", "ImagePullFailed", &words).await;
     let image = json!({"api": {"image": example()["spec"]["api"]["image"]}});
@@ -165,37 +173,6 @@ where
         + serde::de::DeserializeOwned,
 {
     world.api::<K>().create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await.unwrap();
-}
-
-/// A StorageClass of the scenario's own; removed at its end, whichever that is.
-struct StorageClass {
-    name: String,
-    client: kube::Client,
-}
-
-impl StorageClass {
-    fn absent(world: &World) -> Self {
-        Self { name: world.namespace.clone(), client: world.client.clone() }
-    }
-
-    fn create(&self, world: &World) {
-        let object = json!({
-            "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": self.name},
-            "provisioner": "lab.eaiser.io/local", "volumeBindingMode": "WaitForFirstConsumer",
-        });
-        let file = world.directory.join("storage-class.yaml");
-        std::fs::write(&file, object.to_string()).unwrap();
-        world.kubectl(&["apply", "--filename", file.to_str().unwrap()]);
-    }
-}
-
-impl Drop for StorageClass {
-    fn drop(&mut self) {
-        let api: kube::Api<k8s_openapi::api::storage::v1::StorageClass> = kube::Api::all(self.client.clone());
-        let name = self.name.clone();
-        // Nobody waits for it: a failed scenario is already on its way out.
-        tokio::spawn(async move { api.delete(&name, &DeleteParams::default()).await });
-    }
 }
 
 /// Something written before the faults, to be read after them.

@@ -101,7 +101,7 @@ fn a_cluster_has_at_most_ten_series_and_takes_them_along_when_it_is_deleted() {
         let label = format!("name=\"{name}\"");
         metrics.render().lines().filter(|line| line.contains(&label)).count()
     };
-    assert_eq!(of("eaiser"), 9);
+    assert_eq!(of("eaiser"), 10);
     metrics.clusters.remove("shop", "eaiser");
     assert_eq!(of("eaiser"), 0);
     assert!(of("other") > 0, "another cluster's series went too");

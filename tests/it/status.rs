@@ -1,226 +1,171 @@
-//! `eaiser status`: one screen, the table, JSON, exit codes, and errors with a way out.
+//! Whole statuses of a cluster's life, as golden files. The kstatus library reads the same files
+//! (tests/kstatus).
 
-use std::path::Path;
-use std::process::Output;
+use std::sync::Arc;
 
+use eaiser_operator::apply::Applied;
+use eaiser_operator::crd::EaiserClusterStatus;
+use eaiser_operator::desired;
+use eaiser_operator::drive::{Driven, Roll, Rolls};
+use eaiser_operator::plan::{Mode, Plan, Problem, Problems};
+use eaiser_operator::redis_cluster::{WaitReason, Waiting};
+use eaiser_operator::settings::Settings;
+use eaiser_operator::snapshot::{Children, ServedKinds, Snapshot};
+use eaiser_operator::status::{self, Pass};
+use eaiser_operator::{manifest, mongo, redis_cluster};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::api_server::{Server, World, run};
-use crate::live_cluster::{NAMESPACE, clusters, settled, stored};
+const GENERATION: i64 = 2;
 
-fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
+fn plan_of(operation: Value) -> Plan {
+    let text = std::fs::read_to_string("examples/eaiser.yaml").unwrap();
+    let mut document = manifest::clusters(&text).unwrap().remove(0);
+    document["spec"]["operation"] = operation;
+    manifest::plan(&document, &Settings::default()).unwrap()
 }
 
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
+fn now() -> Time {
+    Time("2026-01-01T00:00:00Z".parse::<Timestamp>().unwrap())
 }
 
-fn pods() -> String {
-    format!("/api/v1/namespaces/{NAMESPACE}/pods")
+fn pod(tier: &str, name: &str, status: Value) -> Arc<Pod> {
+    let labels = json!({"app.kubernetes.io/component": tier});
+    let metadata = json!({"name": name, "labels": labels, "creationTimestamp": "2026-01-01T00:00:00Z"});
+    Arc::new(serde_json::from_value(json!({"metadata": metadata, "status": status})).unwrap())
 }
 
-/// The times in a world are relative to now, so that ages are always the same.
-fn ago(days: i64) -> Value {
-    let then = k8s_openapi::jiff::Timestamp::from_second(now() - days * 86_400).unwrap();
-    json!(then.to_string())
+fn ready_pod(tier: &str, name: &str) -> Arc<Pod> {
+    pod(tier, name, json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}))
 }
 
-#[allow(clippy::disallowed_methods, reason = "ages are relative to now")]
-fn now() -> i64 {
-    k8s_openapi::jiff::Timestamp::now().as_second()
-}
-
-fn aged() -> World {
-    let mut world = settled();
-    for path in [pods(), clusters()] {
-        for object in world.objects(&path) {
-            object["metadata"]["creationTimestamp"] = ago(3);
-        }
+/// Deployments and pods of a cluster that is as the example wants it.
+fn running(plan: &Plan) -> Children {
+    let mut children = Children::default();
+    for live in desired::build(plan, &Snapshot::offline(ServedKinds::default())).deployments {
+        let name = live.metadata.name.unwrap();
+        let status =
+            json!({"observedGeneration": 1, "replicas": 2, "readyReplicas": 2, "updatedReplicas": 2});
+        let deployment: Deployment = serde_json::from_value(json!({
+            "metadata": {"name": name, "generation": 1},
+            "spec": {"replicas": 2, "selector": {}, "template": {}},
+            "status": status,
+        }))
+        .unwrap();
+        children.deployments.push(Arc::new(deployment));
     }
-    world
+    children.deployments.sort_by(|one, other| one.metadata.name.cmp(&other.metadata.name));
+    children.pods.extend((0..2).map(|n| ready_pod("api", &format!("eaiser-api-{n}"))));
+    children.pods.extend((0..3).map(|n| ready_pod("mongodb", &format!("eaiser-mongodb-{n}"))));
+    children.pods.extend((0..6).map(|n| ready_pod("redis", &format!("eaiser-redis-{}-{}", n / 2, n % 2))));
+    children
 }
 
-fn cluster(world: &mut World) -> &mut Value {
-    &mut world.objects(&clusters())[0]
+fn driven(mongodb: mongo::Next, redis: redis_cluster::Next) -> Driven {
+    let rolls = Rolls { mongodb: Roll::Done, redis: Roll::Done };
+    Driven { mongodb, redis, rolls, done: Vec::new(), failed: Vec::new() }
 }
 
-#[test]
-fn a_ready_cluster_fills_one_screen_and_exits_with_zero() {
-    let output = Server::start(aged()).eaiser(&["status"]);
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    let text = stdout(&output);
-    assert!(text.lines().count() <= 40, "{text}");
-    assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
-    insta::assert_snapshot!(text);
+fn settled() -> Driven {
+    driven(mongo::Next::Settled, redis_cluster::Next::Settled)
 }
 
-#[test]
-fn a_degraded_cluster_names_the_pod_and_the_cause_and_exits_with_three() {
-    let mut world = aged();
-    let message = "pod eaiser-mongodb-2 is unschedulable: 0/3 nodes have 4Gi free";
-    let status = &mut cluster(&mut world)["status"];
-    status["phase"] = json!("Degraded");
-    status["message"] = json!(message);
-    status["conditions"] =
-        json!(["Ready", "MongoDBReady"].map(|type_| json!({"type": type_, "status": "False",
-        "reason": "PodUnschedulable", "message": message, "lastTransitionTime": "2026-01-01T00:00:00Z"})));
-    for pod in world.objects(&pods()) {
-        if pod["metadata"]["name"] == "eaiser-mongodb-2" {
-            pod["spec"]["nodeName"] = json!(null);
-            pod["status"] = json!({"phase": "Pending", "conditions": [
-                {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}]});
-        }
-        if pod["metadata"]["name"] == "eaiser-api-0" {
-            pod["status"]["conditions"] = json!([]);
-            pod["status"]["containerStatuses"] = json!([{"name": "api", "image": "a", "imageID": "", "ready": false,
-                "restartCount": 7, "state": {"waiting": {"reason": "CrashLoopBackOff"}}}]);
-        }
+fn compute(plan: &Plan, children: Children, applied: &Applied, driven: &Driven) -> EaiserClusterStatus {
+    let snapshot = Snapshot { children, ..Snapshot::offline(ServedKinds::default()) };
+    let pass = Pass { plan, snapshot: &snapshot, applied: Ok(applied), driven };
+    status::compute(&pass, Some(GENERATION), None, &now())
+}
+
+/// The object as the API server would hold it, so that a reader of objects can judge it.
+fn check(name: &str, status: &EaiserClusterStatus, deleted: bool) {
+    let mut metadata = json!({"name": "eaiser", "namespace": "shop", "generation": GENERATION});
+    if deleted {
+        metadata["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
     }
-    world.add(&format!("/api/v1/namespaces/{NAMESPACE}/events"), json!({
-        "metadata": {"name": "e1"}, "type": "Warning", "reason": "BackOff", "message": "Back-off restarting failed container",
-        "count": 12, "lastTimestamp": ago(0),
-        "involvedObject": {"kind": "Pod", "name": "eaiser-api-0"},
-    }));
-    let output = Server::start(world).eaiser(&["status", "eaiser"]);
-    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
-    let text = stdout(&output);
-    for expected in [
-        "Degraded",
-        message,
-        "Unschedulable",
-        "CrashLoopBackOff",
-        "↻7",
-        "Ready=False, MongoDBReady=False",
-        "BackOff ×12",
-    ] {
-        assert!(text.contains(expected), "no {expected} in:\n{text}");
-    }
-}
-
-#[test]
-fn a_hundred_pods_still_fit_and_the_one_that_is_not_ready_is_shown() {
-    let mut world = aged();
-    let template =
-        world.objects(&pods()).iter().find(|pod| pod["metadata"]["name"] == "eaiser-api-0").unwrap().clone();
-    for number in 2..100 {
-        let mut pod = template.clone();
-        pod["metadata"]["name"] = json!(format!("eaiser-api-{number}"));
-        if number == 77 {
-            pod["status"]["conditions"] = json!([]);
-        }
-        world.add(&pods(), pod);
-    }
-    let text = stdout(&Server::start(world).eaiser(&["status"]));
-    assert!(text.contains("eaiser-api-77"), "{text}");
-    assert!(text.contains("… 93 more on"), "{text}");
-    assert!(text.lines().count() <= 45, "{text}");
-}
-
-#[test]
-fn a_cluster_no_operator_has_seen_asks_for_the_operator() {
-    let mut world = World::new();
-    world.add(&clusters(), stored());
-    let output = Server::start(world).eaiser(&["status"]);
-    assert_eq!(output.status.code(), Some(3));
-    assert!(stdout(&output).contains("no operator has looked at this cluster yet"), "{}", stdout(&output));
-}
-
-#[test]
-fn a_status_of_an_older_spec_is_not_taken_for_ready() {
-    let mut world = aged();
-    cluster(&mut world)["metadata"]["generation"] = json!(2);
-    let output = Server::start(world).eaiser(&["status"]);
-    assert_eq!(output.status.code(), Some(3));
-    assert!(
-        stdout(&output).contains("it is generation 2, and the status speaks of 1"),
-        "{}",
-        stdout(&output)
-    );
-}
-
-#[test]
-fn several_clusters_become_a_table() {
-    let mut world = aged();
-    let mut second = stored();
-    second["metadata"]["name"] = json!("other");
-    world.add(&clusters(), second);
-    let output = Server::start(world).eaiser(&["status"]);
-    assert_eq!(output.status.code(), Some(3), "one of them is not ready");
-    let text = stdout(&output);
-    assert!(text.lines().count() == 3 && text.contains("other") && text.contains("MESSAGE"), "{text}");
-}
-
-#[test]
-fn the_json_form_holds_the_same_facts() {
-    let output = Server::start(aged()).eaiser(&["status", "-o", "json"]);
-    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!((&found[0]["ready"], &found[0]["phase"]), (&json!(true), &json!("Ready")));
-    let redis = &found[0]["tiers"][3];
-    assert_eq!((&redis["ready"], &redis["wanted"]), (&json!(6), &json!(6)));
-    assert_eq!(redis["pods"][1]["role"], "primary, 5461 slots");
-}
-
-#[test]
-fn what_the_caller_may_not_list_is_left_out_by_name() {
-    let mut world = aged();
-    world.refuse("/pods", 403);
-    let output = Server::start(world).eaiser(&["status"]);
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    assert!(stdout(&output).contains("pods are not shown: you may not list them"), "{}", stdout(&output));
-}
-
-#[test]
-fn every_error_names_the_object_and_a_way_out() {
-    let mut forbidden = aged();
-    forbidden.refuse("/eaiserclusters", 403);
-    let mut empty = World::new();
-    empty.objects(&clusters());
-    let cases: [(World, &[&str], &[&str]); 5] = [
-        (aged(), &["status", "nope"], &["EaiserCluster nope", "namespace shop", "there is eaiser"]),
-        (empty, &["status"], &["no EaiserCluster in namespace shop", "kubectl get eac -A"]),
-        (World::default(), &["status"], &["does not serve eaiserclusters.eaiser.io", "eaiser crd"]),
-        (World::default(), &["status", "eaiser"], &["does not serve eaiserclusters.eaiser.io", "eaiser crd"]),
-        (
-            forbidden,
-            &["status"],
-            &["you may not list eaiserclusters", "kubectl auth can-i list eaiserclusters -n shop"],
-        ),
-    ];
-    for (world, arguments, words) in cases {
-        let output = Server::start(world).eaiser(arguments);
-        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {}", stdout(&output));
-        for word in words {
-            assert!(stderr(&output).contains(word), "{arguments:?}: no {word:?} in {}", stderr(&output));
-        }
-    }
-}
-
-#[test]
-fn without_a_kubeconfig_the_error_says_what_to_set() {
-    let output = run(Path::new("/no/such/kubeconfig"), &["status"]);
-    assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("set KUBECONFIG"), "{}", stderr(&output));
-}
-
-#[test]
-fn a_server_that_is_not_there_is_named() {
-    let server = Server::start(World::new());
-    let config = std::env::temp_dir().join(format!("eaiser-nobody-{}.json", std::process::id()));
-    let content = json!({
-        "apiVersion": "v1", "kind": "Config", "current-context": "t",
-        "clusters": [{"name": "t", "cluster": {"server": "http://127.0.0.1:9"}}],
-        "users": [{"name": "t", "user": {}}],
-        "contexts": [{"name": "t", "context": {"cluster": "t", "user": "t"}}],
+    let object = json!({
+        "apiVersion": "eaiser.io/v1alpha1", "kind": "EaiserCluster",
+        "metadata": metadata, "status": status,
     });
-    std::fs::write(&config, content.to_string()).unwrap();
-    let output = run(&config, &["status"]);
-    drop(server);
-    std::fs::remove_file(&config).unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    assert!(
-        stderr(&output).contains("the API server at http://127.0.0.1:9 does not answer"),
-        "{}",
-        stderr(&output)
+    insta::assert_snapshot!(name, serde_saphyr::to_string(&object).unwrap());
+}
+
+fn running_plan() -> Plan {
+    plan_of(json!({}))
+}
+
+#[test]
+fn forming() {
+    let waiting =
+        Waiting { reason: WaitReason::PodsUnreachable, message: "no pod has an address yet".to_owned() };
+    let driven = driven(
+        mongo::Next::Wait("eaiser-mongodb-0 has no address yet".to_owned()),
+        redis_cluster::Next::Wait(waiting),
     );
+    let applied = Applied { created: vec!["Secret/eaiser-mongodb-keyfile".to_owned()], ..Applied::default() };
+    check("forming", &compute(&running_plan(), Children::default(), &applied, &driven), false);
+}
+
+#[test]
+fn ready_and_then_deleted() {
+    let plan = running_plan();
+    let status = compute(&plan, running(&plan), &Applied::default(), &settled());
+    check("ready", &status, false);
+    check("deleting", &status, true);
+}
+
+#[test]
+fn ready_while_a_change_has_yet_to_take_effect() {
+    let plan = running_plan();
+    let applied = Applied { changed: vec!["StatefulSet/eaiser-mongodb".to_owned()], ..Applied::default() };
+    check("changing", &compute(&plan, running(&plan), &applied, &settled()), false);
+}
+
+#[test]
+fn degraded_by_an_image() {
+    let plan = running_plan();
+    let mut children = running(&plan);
+    let mut api = Deployment::clone(&children.deployments[0]);
+    api.status.as_mut().unwrap().updated_replicas = Some(1);
+    children.deployments[0] = Arc::new(api);
+    let state = json!({"waiting": {"reason": "ErrImagePull", "message": "not found"}});
+    let container = json!({
+        "name": "api", "image": "backend:2", "imageID": "", "ready": false, "restartCount": 0, "state": state,
+    });
+    children.pods.push(pod("api", "eaiser-api-2", json!({"containerStatuses": [container]})));
+    check("degraded", &compute(&plan, children, &Applied::default(), &settled()), false);
+}
+
+#[test]
+fn blocked_by_an_object_of_somebody_else() {
+    let applied = Applied { foreign: vec!["Secret/eaiser-mongodb-keyfile".to_owned()], ..Applied::default() };
+    let waits = mongo::Next::Wait("eaiser-mongodb-0 has no address yet".to_owned());
+    let driven = driven(waits, redis_cluster::Next::Settled);
+    check("foreign", &compute(&running_plan(), Children::default(), &applied, &driven), false);
+}
+
+#[test]
+fn invalid() {
+    let problems = Problems(vec![Problem::new("spec.api.maxReplicas", "is 1, the plan needs at least 2")]);
+    check("invalid", &status::invalid(&problems, Mode::Running, Some(GENERATION), None, &now()), false);
+}
+
+#[test]
+fn unreadable() {
+    let error = "spec.api.replicas: \"many\" is not of type \"integer\"";
+    check("unreadable", &status::unreadable(error, Some(GENERATION), None, &now()), false);
+}
+
+#[test]
+fn paused() {
+    let plan = plan_of(json!({"paused": true}));
+    check("paused", &compute(&plan, running(&plan), &Applied::default(), &settled()), false);
+}
+
+#[test]
+fn stopped() {
+    let plan = plan_of(json!({"stopped": true}));
+    check("stopped", &compute(&plan, Children::default(), &Applied::default(), &settled()), false);
 }

@@ -61,8 +61,7 @@ async fn admitted(
     key: ObjectRef<Guarded>,
     priority: Priority,
 ) -> Option<Permit<ObjectRef<Guarded>>> {
-    // An error means that a watch is gone, and with it the process' work.
-    turns.store.wait_until_ready().await.ok()?;
+    context.health.clusters_listed().await;
     context.caches.wait_until_filled().await;
     loop {
         context.fence.opened().await;

@@ -21,7 +21,7 @@ pub(super) struct Pauses {
     /// Failed reads that are not forgotten, as of when the last one failed. Successes cost nothing, so
     /// a server that is back is not kept waiting.
     failures: Option<(f64, Instant)>,
-    /// When each watch was last opened, by path.
+    /// When each watch was last opened, by what it selects.
     opened: HashMap<String, Instant>,
 }
 
@@ -53,12 +53,12 @@ impl Pauses {
         })
     }
 
-    /// Whether the watch of that path may be opened; if so, it counts as opened.
-    pub(super) fn may_open(&mut self, path: &str, now: Instant) -> bool {
-        if self.opened.get(path).is_some_and(|opened| now.duration_since(*opened) < SHORTEST_WATCH) {
+    /// Whether the watch of that selection may be opened; if so, it counts as opened.
+    pub(super) fn may_open(&mut self, selection: &str, now: Instant) -> bool {
+        if self.opened.get(selection).is_some_and(|opened| now.duration_since(*opened) < SHORTEST_WATCH) {
             return false;
         }
-        self.opened.insert(path.to_owned(), now);
+        self.opened.insert(selection.to_owned(), now);
         true
     }
 }

@@ -1,7 +1,7 @@
 # Everything a newcomer needs: `make demo` shows it, `make test` proves it.
 LAB ?= tests/lab/lab
 
-.PHONY: demo test fast-test bench clean-lab mongo-conformance crds
+.PHONY: demo test fast-test bench clean-lab mongo-conformance crds monitoring
 
 demo: ## A real three-node cluster, the operator, examples/eaiser.yaml, Ready, traffic
 	tests/demo.sh
@@ -25,3 +25,7 @@ crds: ## Write crds/ and the chart's copy anew from the types
 	cargo run --quiet -- crd > crds/eaiserclusters.yaml.new
 	mv crds/eaiserclusters.yaml.new crds/eaiserclusters.yaml
 	cp crds/eaiserclusters.yaml charts/eaiser-operator/files/
+
+monitoring: ## Write the chart's dashboard and the alerts about the operator anew from the code
+	cargo run --quiet -- monitoring dashboard > charts/eaiser-operator/files/dashboard.json
+	cargo run --quiet -- monitoring operator-rules > charts/eaiser-operator/files/operator-rules.yaml

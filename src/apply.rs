@@ -3,7 +3,9 @@
 //! An object is sent only when what we rendered changed or a field we own drifted. Objects of our
 //! names that belong to somebody else are never touched; they are reported.
 
+mod caution;
 pub mod child;
+mod deferral;
 pub mod difference;
 pub mod drift;
 pub mod immutable;
@@ -13,6 +15,8 @@ mod write;
 
 #[cfg(test)]
 mod tests;
+
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::StreamExt;
 use futures::future::BoxFuture;
@@ -78,7 +82,8 @@ enum Change {
 /// Brings the live objects to what is desired.
 ///
 /// # Errors
-/// The first request that failed; the others of its wave were still sent.
+/// The first request that failed; the others of its wave were still sent, unless the server itself
+/// failed.
 pub async fn apply(
     client: &Client,
     identity: &Identity,
@@ -86,7 +91,20 @@ pub async fn apply(
     live: &Children,
     memory: &Memory,
 ) -> Result<Applied, Error> {
+    let applied = apply_all(client, identity, desired, live, memory).await;
+    memory.caution.passed(applied.as_ref().is_err_and(Error::is_of_the_server));
+    applied
+}
+
+async fn apply_all(
+    client: &Client,
+    identity: &Identity,
+    desired: Desired,
+    live: &Children,
+    memory: &Memory,
+) -> Result<Applied, Error> {
     let mut applied = Applied::default();
+    let troubles = memory.caution.passes_in_trouble();
     let [first, second] = waves(desired, live);
     let strays = strays(identity, &first, &second, live);
     for wave in [first, second] {
@@ -94,18 +112,29 @@ pub async fn apply(
             .into_iter()
             .map(|child| -> BoxFuture<'_, _> { Box::pin(write::bring(client, identity, child, memory)) })
             .collect();
-        run(writes, &mut applied).await?;
+        run(writes, troubles, &mut applied).await?;
     }
     let deletions = strays
         .into_iter()
         .map(|stray| -> BoxFuture<'_, _> { Box::pin(write::delete(client, identity, stray)) })
         .collect();
-    run(deletions, &mut applied).await?;
+    run(deletions, troubles, &mut applied).await?;
     Ok(applied)
 }
 
-async fn run(writes: Vec<BoxFuture<'_, Result<Change, Error>>>, applied: &mut Applied) -> Result<(), Error> {
-    let results: Vec<_> = stream::iter(writes).buffered(CONCURRENT_WRITES).collect().await;
+/// Sends what is to be sent, until the server fails. After passes in trouble it is asked by one
+/// request at a time, each time by another first, so that one bad object does not hide the others.
+async fn run(
+    mut writes: Vec<BoxFuture<'_, Result<Change, Error>>>,
+    troubles: usize,
+    applied: &mut Applied,
+) -> Result<(), Error> {
+    let first = troubles % writes.len().max(1);
+    writes.rotate_left(first);
+    let concurrent = if troubles == 0 { CONCURRENT_WRITES } else { 1 };
+    let failed = AtomicBool::new(false);
+    let guarded: Vec<_> = writes.into_iter().map(|write| unless_failed(write, &failed)).collect();
+    let results: Vec<_> = stream::iter(guarded).buffered(concurrent).collect().await;
     for result in results {
         match result? {
             Change::Created(name) => applied.created.push(name),
@@ -120,6 +149,23 @@ async fn run(writes: Vec<BoxFuture<'_, Result<Change, Error>>>, applied: &mut Ap
         }
     }
     Ok(())
+}
+
+/// Sends a write unless the server has failed meanwhile, and tells the others if it does.
+fn unless_failed<'a>(
+    write: BoxFuture<'a, Result<Change, Error>>,
+    failed: &'a AtomicBool,
+) -> BoxFuture<'a, Result<Change, Error>> {
+    Box::pin(async move {
+        if failed.load(Ordering::Relaxed) {
+            return Ok(Change::None);
+        }
+        let result = write.await;
+        if result.as_ref().is_err_and(Error::is_of_the_server) {
+            failed.store(true, Ordering::Relaxed);
+        }
+        result
+    })
 }
 
 /// What pods mount or are addressed by comes first; then the workloads and what watches them. The

@@ -2,6 +2,7 @@
 
 mod crd;
 mod kubernetes;
+mod monitoring;
 mod operator;
 mod plan;
 mod status;
@@ -38,6 +39,8 @@ enum Command {
     Plan(plan::Arguments),
     /// Show a live cluster on one screen: capacity, pods and their roles, conditions, events
     Status(status::Arguments),
+    /// Print what monitors the whole installation: the dashboard, or the operator's own alerts
+    Monitoring(monitoring::Arguments),
 }
 
 /// Parses the process' arguments and runs the command.
@@ -61,6 +64,7 @@ pub fn main() -> ExitCode {
         Command::Crd => crd::run(),
         Command::Plan(arguments) => plan::run(&arguments, &given),
         Command::Status(arguments) => status::run(&arguments),
+        Command::Monitoring(arguments) => monitoring::run(&arguments),
     }
 }
 

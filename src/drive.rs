@@ -4,7 +4,7 @@ pub mod roll;
 mod run;
 
 pub use roll::{Roll, Rolls};
-pub use run::run;
+pub use run::{Hands, run};
 
 use crate::desired::stage::{Progress, Stage};
 use crate::mongo::{self, ApplicationUser, WantedMember};
@@ -45,6 +45,14 @@ impl Driven {
         self.mongodb == mongo::Next::Settled
             && self.redis == redis_cluster::Next::Settled
             && self.rolls.are_done()
+    }
+}
+
+impl Driven {
+    /// Whether the API server failed to replace a pod. Unlike a database, it is not asked again at the
+    /// pace of a forming cluster.
+    pub fn server_failed(&self) -> bool {
+        self.failed.iter().any(|(reason, _)| *reason == run::ROLL_FAILED)
     }
 }
 

@@ -20,6 +20,7 @@ pub mod cli;
 pub mod crd;
 pub mod desired;
 pub mod drive;
+pub mod fence;
 pub mod manifest;
 pub mod mongo;
 pub mod names;

@@ -98,6 +98,11 @@ pub fn plan(document: &Value, settings: &Settings) -> Result<Plan, Problems> {
     }
 }
 
+/// What of a stored object does not fit the schema; none when all of it does.
+pub fn misfits(document: &Value) -> Option<Problems> {
+    schema::check(document).err()
+}
+
 fn broken_rules(errors: ValidationErrors) -> Vec<Problem> {
     errors.into_vec().into_iter().map(|error| Problem::new(error.field_path, error.message)).collect()
 }

@@ -1,31 +1,35 @@
 //! One pass over one object: the six steps in their order.
 
 pub mod context;
+mod deletion;
 pub mod finalize;
-mod report;
+pub mod guarded;
+mod measure;
+pub mod pace;
+pub mod report;
+mod unreadable;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::core::DeserializeGuard;
 use kube::runtime::controller::Action;
+use kube::runtime::reflector::ObjectRef;
 use kube::{Resource, ResourceExt};
 
 use crate::apply::{self, Applied};
-use crate::crd::EaiserCluster;
+use crate::crd::{EaiserCluster, EaiserClusterStatus};
 use crate::desired;
-use crate::drive::{self, Driven};
+use crate::drive;
 use crate::names::Identity;
 use crate::plan::{self, Mode};
+use crate::runtime::metrics::clusters::Seen;
+use crate::runtime::metrics::phases::Phase;
 use crate::snapshot::take;
 use crate::status;
 pub use context::Context;
-
-/// Looks again while something forms; watches usually come first.
-const CONVERGING: Duration = Duration::from_millis(700);
-/// Looks again at the databases of a settled cluster, which no watch covers.
-const SETTLED: Duration = Duration::from_secs(20);
+pub use guarded::Guarded;
+use measure::Stopwatch;
 
 /// A pass that could not finish. Waiting is not an error.
 #[derive(Debug, thiserror::Error)]
@@ -57,9 +61,6 @@ impl Error {
     }
 }
 
-/// Object as the watch delivers it: a malformed one is an `Err` inside, not a broken watch.
-pub type Guarded = DeserializeGuard<EaiserCluster>;
-
 /// Runs one pass, measured.
 ///
 /// # Errors
@@ -68,10 +69,7 @@ pub async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Result<Ac
     let begin = Instant::now();
     let result = match &object.0 {
         Ok(cluster) => pass(cluster, &context).await,
-        Err(malformed) => {
-            tracing::error!(object = %object.name_any(), error = %malformed.error, "the stored object cannot be read; waiting for a change");
-            release_malformed(&malformed.metadata, &context).await
-        }
+        Err(unreadable) => unreadable::pass(&object, unreadable, &context).await,
     };
     context.metrics.passed(result.as_ref().err().map_or("ok", Error::reason), begin.elapsed());
     result
@@ -91,27 +89,32 @@ async fn pass(cluster: &EaiserCluster, context: &Context) -> Result<Action, Erro
         return Ok(Action::await_change());
     };
     if cluster.meta().deletion_timestamp.is_some() {
-        return delete(cluster, &identity, context).await;
+        return deletion::pass(cluster, &identity, context).await;
     }
     if finalize::follow(&context.client, cluster).await? {
-        return Ok(Action::requeue(CONVERGING));
+        return Ok(Action::requeue(pace::CONVERGING));
     }
-    let previous = cluster.status.as_ref();
-    let plan = match plan::plan(identity, &cluster.spec, &context.settings) {
+    let session = context.session(&identity.uid);
+    let previous = session.published.newest(cluster.meta(), cluster.status.as_ref());
+    let previous = previous.as_ref();
+    let mut watch = Stopwatch::start(&context.metrics.phases);
+    let plan = plan::plan(identity, &cluster.spec, &context.settings);
+    watch.lap(Phase::Plan, measure::plan(&plan));
+    let plan = match plan {
         Ok(plan) => plan,
         Err(problems) => {
             let mode = plan::operation::plan(&cluster.spec.operation);
             let status =
                 status::invalid(&problems, mode, cluster.metadata.generation, previous, &context.now());
-            report::publish(context, cluster, status).await?;
+            report::publish(context, cluster, &session, previous, status).await?;
             return Ok(Action::await_change());
         }
     };
-    let session = context.session(&plan.identity.uid);
     let mut connections = session.connections.lock().await;
     let children = context.caches.children_of(&plan.identity);
     let credentials = session.credentials(&plan.identity, &children);
     let snapshot = take::take(&plan, children, credentials, context.caches.served(), &mut connections).await;
+    watch.lap(Phase::Snapshot, measure::Outcome::Applied);
 
     let initiated_before =
         previous.and_then(|status| status.mongodb.as_ref()).is_some_and(|mongodb| mongodb.initiated);
@@ -120,9 +123,15 @@ async fn pass(cluster: &EaiserCluster, context: &Context) -> Result<Action, Erro
         (Ok(Applied::default()), steps.untaken())
     } else {
         let desired = desired::build(&plan, &snapshot);
+        watch.lap(Phase::Desired, measure::Outcome::Applied);
         let (identity, memory) = (&plan.identity, &session.memory);
         let applied = apply::apply(&context.client, identity, desired, &snapshot.children, memory).await;
-        (applied, drive::run(&plan, &snapshot, steps, &connections, &context.client).await)
+        watch.lap(Phase::Apply, measure::apply(&applied));
+        let hands =
+            drive::Hands { connections: &connections, client: &context.client, fence: &context.fence };
+        let driven = drive::run(&plan, &snapshot, steps, hands).await;
+        watch.lap(Phase::Drive, measure::drive(&driven));
+        (applied, driven)
     };
 
     let pass = status::Pass {
@@ -134,50 +143,43 @@ async fn pass(cluster: &EaiserCluster, context: &Context) -> Result<Action, Erro
     let status = status::compute(&pass, cluster.metadata.generation, previous, &context.now());
     report::steps(context, cluster, &driven).await;
     report::recreations(context, cluster, applied.as_ref().ok()).await;
-    let settled = applied.is_ok() && is_settled(status.phase.as_deref(), &driven);
-    report::publish(context, cluster, status).await?;
+    let outcome = outcome(&pass, &status);
+    context.metrics.clusters.show(cluster, &status, Seen::of(&plan.identity, &snapshot));
+    let changed = previous != Some(&status);
+    let published = report::publish(context, cluster, &session, previous, status).await;
+    watch.lap(Phase::Status, measure::status(&published, changed));
+    published?;
     applied?;
+    if driven.server_failed() {
+        return Ok(Action::requeue(context.failures.next_delay(&plan.identity.uid)));
+    }
     context.failures.reset(&plan.identity.uid);
-    Ok(Action::requeue(if settled { SETTLED } else { CONVERGING }))
+    let next = context.paces.end(&reference(cluster), outcome);
+    if next.hot {
+        context.metrics.hot_loop();
+        report::hot_loop(context, cluster).await;
+    }
+    Ok(Action::requeue(next.after))
 }
 
-/// What is stopped or paused has nothing to wait for that a watch would not tell.
-fn is_settled(phase: Option<&str>, driven: &Driven) -> bool {
-    match phase {
+/// What the pass came to, for the rhythm of the next ones.
+fn outcome(pass: &status::Pass<'_>, status: &EaiserClusterStatus) -> pace::Outcome {
+    let driven = pass.driven;
+    let wrote = pass.applied.as_ref().is_ok_and(|applied| applied.unseen().is_some());
+    let did = (&pass.applied, &driven.done, &driven.failed);
+    // What is stopped or paused has nothing to wait for that a watch would not tell.
+    let settled = match status.phase.as_deref() {
         Some("Ready") => driven.is_settled(),
-        Some("Stopped" | "Paused") => true,
+        Some("Stopped" | "Paused") => pass.applied.is_ok(),
         _ => false,
-    }
-}
-
-/// A deleted cluster that our finalizer keeps goes on its way; of any other owner references take
-/// care, and nothing here needs the operator. A pause does not hold it up: who deletes wants it gone.
-async fn delete(cluster: &EaiserCluster, identity: &Identity, context: &Context) -> Result<Action, Error> {
-    context.forget(&identity.uid);
-    if !finalize::is_kept(&cluster.metadata) {
-        return Ok(Action::await_change());
-    }
-    let children = context.caches.children_of(identity);
-    let policy = cluster.spec.operation.deletion_policy;
-    let next = finalize::next(identity, policy, &cluster.metadata, &children);
-    report::deletion(context, cluster, &next).await?;
-    finalize::run(&context.client, identity, &cluster.metadata, &next).await?;
-    Ok(Action::requeue(CONVERGING))
-}
-
-/// An object that does not parse can still be deleted.
-async fn release_malformed(metadata: &ObjectMeta, context: &Context) -> Result<Action, Error> {
-    let (Some(identity), true) = (identity_of(metadata), finalize::is_kept(metadata)) else {
-        return Ok(Action::await_change());
     };
-    if metadata.deletion_timestamp.is_none() {
-        return Ok(Action::await_change());
-    }
-    context.forget(&identity.uid);
-    let policy = finalize::policy_as_stored(&context.client, metadata).await?;
-    let next = finalize::next(&identity, policy, metadata, &context.caches.children_of(&identity));
-    finalize::run(&context.client, &identity, metadata, &next).await?;
-    Ok(Action::requeue(CONVERGING))
+    let acted = wrote || !driven.done.is_empty();
+    pace::Outcome { situation: pace::situation(status, &did), acted, settled }
+}
+
+/// The key that watches and queue know the cluster by.
+fn reference(cluster: &EaiserCluster) -> ObjectRef<Guarded> {
+    ObjectRef::new(&cluster.name_any()).within(&cluster.namespace().unwrap_or_default())
 }
 
 /// Name, namespace and uid; the API server sets all three on every stored object.

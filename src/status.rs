@@ -2,6 +2,7 @@
 
 mod blocker;
 pub mod condition;
+pub mod news;
 mod operation;
 mod report;
 mod rolling;
@@ -65,6 +66,8 @@ pub fn compute(
         ("SpecValid", Verdict::on(reason::VALID, "the spec can be carried out")),
         ("Paused", operation::paused(mode)),
     ];
+    let stalled = tiers.iter().map(|(_, verdict)| verdict).find(|verdict| needs_a_person(verdict.reason));
+    let for_kstatus = for_kstatus(&progressing, stalled);
     let phase = operation::phase(mode, stage, previous, overall.holds);
     let phase = phase.unwrap_or(match (overall.holds, degraded) {
         (true, _) => "Ready",
@@ -73,6 +76,7 @@ pub fn compute(
     });
     let message = if progressing.reason == reason::ROLLING { progressing.message } else { overall.message };
     let message = if mode == Mode::Paused { format!("paused; {message}") } else { message };
+    conditions.extend(for_kstatus);
     conditions.extend(tiers);
     EaiserClusterStatus {
         observed_generation: generation,
@@ -99,6 +103,7 @@ pub fn invalid(
         ("Degraded", Verdict::on(reason::SPEC_INVALID, message.clone())),
         ("SpecValid", Verdict::off(reason::SPEC_INVALID, problems.to_string())),
         ("Paused", operation::paused(mode)),
+        ("Stalled", Verdict::on(reason::SPEC_INVALID, message.clone())),
     ];
     EaiserClusterStatus {
         observed_generation: generation,
@@ -127,6 +132,46 @@ pub fn deleting(
         message: Some(message.to_owned()),
         conditions: condition::merge(conditions, generation, previous, now),
         ..previous.cloned().unwrap_or_default()
+    }
+}
+
+/// The status of a stored object that does not fit the types. What runs is left as it is.
+pub fn unreadable(
+    error: &str,
+    generation: Option<i64>,
+    previous: Option<&EaiserClusterStatus>,
+    now: &Time,
+) -> EaiserClusterStatus {
+    let message = format!("the stored object cannot be read; what runs is left as it is: {error}");
+    let conditions = vec![
+        ("Ready", Verdict::off(reason::UNREADABLE, message.clone())),
+        ("Progressing", Verdict::off(reason::UNREADABLE, "waits for a corrected object")),
+        ("Degraded", Verdict::on(reason::UNREADABLE, message.clone())),
+        ("SpecValid", Verdict::off(reason::UNREADABLE, message.clone())),
+        ("Stalled", Verdict::on(reason::UNREADABLE, message.clone())),
+    ];
+    EaiserClusterStatus {
+        observed_generation: generation,
+        phase: Some("Invalid".to_owned()),
+        message: Some(condition::short(&message)),
+        conditions: condition::merge(conditions, generation, previous, now),
+        ..previous.cloned().unwrap_or_default()
+    }
+}
+
+/// Whether waiting cannot help: only a person can correct a name or a spec. Everything else that
+/// fails may end by itself, as a full node or a missing image do, and tools shall go on waiting.
+fn needs_a_person(reason: &str) -> bool {
+    reason == reason::FOREIGN_OBJECT
+}
+
+/// kstatus, which Argo CD, Flux and kpt wait by, reads two conditions of its own: they are listed
+/// while they hold. Without `Reconciling` a ready cluster that rolls would count as done.
+fn for_kstatus(progressing: &Verdict, stalled: Option<&Verdict>) -> Option<(&'static str, Verdict)> {
+    match stalled {
+        Some(verdict) => Some(("Stalled", Verdict::on(verdict.reason, verdict.message.clone()))),
+        None if progressing.holds => Some(("Reconciling", progressing.clone())),
+        None => None,
     }
 }
 

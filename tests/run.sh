@@ -73,7 +73,7 @@ mongod_binary() { # the stand-in, built into a folder of the target
 
 lab_code() {
 	local module
-	for module in tests/lab tests/lab/mongod-standin; do
+	for module in tests/lab tests/lab/mongod-standin tests/kstatus; do
 		(cd $module && [ -z "$(gofmt -l .)" ] && go vet ./... && go test ./...) || return
 	done
 }
@@ -87,18 +87,27 @@ backend() {
 }
 
 chart() {
-	tests/lab/lab build >/dev/null && lab helm lint --quiet charts/eaiser-operator
+	tests/lab/lab build >/dev/null && lab helm lint --strict --quiet charts/eaiser-operator
 }
 
-rules() { # the rendered rules, read by the real promtool
-	local folder=$PWD/${CARGO_TARGET_DIR:-target}/rules
-	mkdir -p "$folder" || return
+rules() { # rules and their cases, read by the real promtool
+	local folder=$PWD/${CARGO_TARGET_DIR:-target}/rules failed=0 cases
+	rm -rf "$folder" && mkdir -p "$folder" && cp tests/rules/*.yaml charts/eaiser-operator/files/operator-rules.yaml "$folder" || return
 	cargo run --quiet -- plan -f examples/production.yaml -o json | python3 -c '
 import json, sys
 objects = json.load(sys.stdin)[0]["objects"]
 rules = [o for o in objects if o["kind"] == "ConfigMap" and o["metadata"]["name"].endswith("-rules")]
 print(rules[0]["data"]["rules.yaml"])' >"$folder/rules.yaml" || return
-	tests/lab/lab image exec --mount "$folder:/rules" prometheus -- promtool check rules /rules/rules.yaml
+	promtool "$folder" check rules /rules/rules.yaml /rules/operator-rules.yaml || return
+	for cases in tests/rules/*.yaml; do
+		echo "cases of $(basename "$cases"): $(grep -c '  - name:' "$cases")"
+		promtool "$folder" test rules "/rules/$(basename "$cases")" || failed=1
+	done
+	return $failed
+}
+
+promtool() { # FOLDER ARGUMENTS…; the folder is shown as /rules
+	tests/lab/lab image exec --mount "$1:/rules" prometheus -- promtool "${@:2}"
 }
 
 cluster_up() {
@@ -107,11 +116,35 @@ cluster_up() {
 	local target=${CARGO_TARGET_DIR:-target}
 	cargo build --bin eaiser && mkdir -p "$target/lab" || return
 	strip -o "$target/lab/eaiser" "$target/debug/eaiser" || return
-	lab up && lab image load --operator-binary "$target/lab/eaiser"
+	lab up && lab image load --operator-binary "$target/lab/eaiser" && previous_operator
+}
+
+# Commit of the version before, from which the upgrade test upgrades; its chart is in tests/data/upgrade.
+previous_version=cbfd32e
+
+previous_operator() { # its image, made from the repository's history
+	local target=$PWD/${CARGO_TARGET_DIR:-target}
+	local source=$target/previous
+	if ! git cat-file -e "$previous_version:src" 2>/dev/null; then
+		echo "skipped: an upgrade from the version before needs commit $previous_version, which this clone has not"
+		return
+	fi
+	rm -rf "$source" && mkdir -p "$source" &&
+		git archive "$previous_version" Cargo.toml Cargo.lock src | tar -x -C "$source" || return
+	# A name of its own, so that the two versions share the build of their dependencies.
+	sed -i '/^\[\[bin\]\]/,/^$/s/^name = .*/name = "eaiser-previous"/' "$source/Cargo.toml" || return
+	CARGO_TARGET_DIR=$target cargo build --quiet --manifest-path "$source/Cargo.toml" --bin eaiser-previous &&
+		strip -o "$target/lab/eaiser-previous" "$target/debug/eaiser-previous" &&
+		lab image load operator --operator-binary "$target/lab/eaiser-previous" --operator-tag previous &&
+		export EAISER_PREVIOUS_OPERATOR_IMAGE=localhost/eaiser/operator:previous
 }
 
 cluster() {
-	EAISER_LAB=$lab_name KUBECONFIG=$(lab kubeconfig) cargo test --test cluster -- --ignored --test-threads 1 --skip bench::
+	EAISER_LAB=$lab_name KUBECONFIG=$(lab kubeconfig) cargo test --test cluster -- --ignored --test-threads 1 --skip bench:: --skip rights::no_operator
+}
+
+refusals() { # over everything the scenarios did
+	EAISER_LAB=$lab_name KUBECONFIG=$(lab kubeconfig) cargo test --test cluster rights::no_operator -- --ignored
 }
 
 external_cluster() {
@@ -151,6 +184,7 @@ else
 	stage cluster-up cluster_up
 	stage chart chart
 	stage cluster cluster
+	stage refusals refusals
 	stage cluster-down cluster_down
 fi
 

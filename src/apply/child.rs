@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::deferral;
 use crate::desired::meta::hex;
 use crate::names::{ANNOTATION_RENDERED, Identity};
 
@@ -82,14 +83,15 @@ impl Child {
     {
         let name = object.meta().name.clone().unwrap_or_default();
         // Kubernetes types have string keys only, so serialization cannot fail.
-        let mut rendered = serde_json::to_value(object).unwrap_or_default();
+        let rendered = serde_json::to_value(object).unwrap_or_default();
+        let live = live.iter().find(|live| live.meta().name.as_deref() == Some(&name)).map(Live::of);
+        let mut rendered = deferral::settle(rendered, live.as_ref());
         let digest = digest(&rendered);
         if let Some(metadata) = rendered.get_mut("metadata").and_then(Value::as_object_mut) {
             let annotations =
                 metadata.entry("annotations").or_insert_with(|| Value::Object(serde_json::Map::new()));
             annotations[ANNOTATION_RENDERED] = Value::String(digest.clone());
         }
-        let live = live.iter().find(|live| live.meta().name.as_deref() == Some(&name)).map(Live::of);
         Self { resource: ApiResource::erase::<K>(&()), name, rendered, digest, live }
     }
 
@@ -138,7 +140,7 @@ impl Live {
 }
 
 /// Digest of a rendered object: `serde_json` sorts keys, so equal objects have equal digests.
-fn digest(rendered: &Value) -> String {
+pub(super) fn digest(rendered: &Value) -> String {
     let bytes = serde_json::to_vec(rendered).unwrap_or_default();
     hex(&Sha256::digest(bytes)[..12])
 }

@@ -51,7 +51,12 @@ pub fn removals(live: &Value, rendered: &Value) -> Vec<FieldChange> {
         entries().filter(|entry| !is_ours(entry)).filter_map(|entry| entry.get("fieldsV1")).collect();
     let mut found = Vec::new();
     for fields in entries().filter(is_ours).filter_map(|entry| entry["fieldsV1"].as_object()) {
-        Ownership { others: others.clone() }.walk(fields, live, rendered, &mut String::new(), &mut found);
+        Ownership { owned: fields, others: others.clone() }.walk(
+            live,
+            rendered,
+            &mut String::new(),
+            &mut found,
+        );
     }
     found
 }
@@ -115,28 +120,24 @@ fn segment(key: &str) -> String {
 /// A walk over the fields that one manager owns: `f:NAME` is a field, `k:{…}` an element of a list
 /// by its keys, `v:…` an element of a set (structured-merge-diff, `fieldsV1`).
 struct Ownership<'a> {
+    /// What we own here.
+    owned: &'a Map<String, Value>,
     /// The same place in the entries of the other managers.
     others: Vec<&'a Value>,
 }
 
 impl<'a> Ownership<'a> {
-    fn walk(
-        &self,
-        owned: &Map<String, Value>,
-        live: &Value,
-        rendered: &Value,
-        path: &mut String,
-        found: &mut Vec<FieldChange>,
-    ) {
-        for (key, inner) in owned.iter().filter(|(key, _)| *key != ".") {
+    fn walk(&self, live: &Value, rendered: &Value, path: &mut String, found: &mut Vec<FieldChange>) {
+        for (key, inner) in self.owned.iter().filter(|(key, _)| *key != ".") {
             let Some((segment, old)) = look_up(live, key) else { continue };
             let others: Vec<&'a Value> = self.others.iter().filter_map(|entry| entry.get(key)).collect();
             at(path, &segment, |path| match look_up(rendered, key) {
                 None if others.is_empty() && !is_empty(old) => found.push(change(path, Some(old), None)),
                 None => {}
                 Some((_, new)) => {
-                    let inner = inner.as_object().cloned().unwrap_or_default();
-                    Ownership { others }.walk(&inner, old, new, path, found);
+                    if let Some(owned) = inner.as_object() {
+                        Ownership { owned, others }.walk(old, new, path, found);
+                    }
                 }
             });
         }

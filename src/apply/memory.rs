@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::caution::Caution;
 use super::child::Child;
 
 /// A write that no watch event confirmed for this long is not trusted any more.
@@ -14,7 +15,10 @@ const TRUST: Duration = Duration::from_secs(15);
 
 /// Writes of one cluster.
 #[derive(Debug, Default)]
-pub struct Memory(Mutex<HashMap<String, Written>>);
+pub struct Memory {
+    written: Mutex<HashMap<String, Written>>,
+    pub(super) caution: Caution,
+}
 
 #[derive(Clone, Debug)]
 struct Written {
@@ -29,7 +33,7 @@ impl Memory {
     /// Records a write and the version it produced.
     pub fn wrote(&self, child: &Child, resource_version: Option<String>, now: Instant) {
         let written = Written { digest: child.digest.clone(), resource_version, at: now, seen: false };
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(child.label(), written);
+        self.written.lock().unwrap_or_else(PoisonError::into_inner).insert(child.label(), written);
     }
 
     /// Records that the live object holds everything rendered, so that this version of it need not be
@@ -40,13 +44,13 @@ impl Memory {
         }
         let resource_version = child.live.as_ref().and_then(|live| live.resource_version.clone());
         let found = Written { digest: child.digest.clone(), resource_version, at: now, seen: true };
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(child.label(), found);
+        self.written.lock().unwrap_or_else(PoisonError::into_inner).insert(child.label(), found);
     }
 
     /// Whether what we want was already written and only the watch is behind. The live version that
     /// the watch shows decides: the written one means it caught up.
     pub fn is_on_its_way(&self, child: &Child, now: Instant) -> bool {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(written) = all.get_mut(&child.label()) else {
             return false;
         };
@@ -60,7 +64,7 @@ impl Memory {
     /// Whether the watch shows the very version of our last write with the same digest, so that no
     /// field can have drifted.
     pub fn is_untouched(&self, child: &Child) -> bool {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         let shown = child.live.as_ref().and_then(|live| live.resource_version.as_ref());
         all.get(&child.label()).is_some_and(|written| {
             shown.is_some() && written.resource_version.as_ref() == shown && written.digest == child.digest

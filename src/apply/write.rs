@@ -42,6 +42,15 @@ impl Error {
             Self::Delete { .. } => "DeleteFailed",
         }
     }
+
+    /// Whether the server failed, and not this one object: other requests would fail alike.
+    pub(super) fn is_of_the_server(&self) -> bool {
+        let (Self::Apply { source, .. } | Self::Delete { source, .. }) = self;
+        match &**source {
+            kube::Error::Api(status) => status.code >= 500 || status.code == 429,
+            _ => true,
+        }
+    }
 }
 
 /// Brings one object to what is rendered, if it is not there already.
@@ -110,6 +119,9 @@ async fn create(
     child: &Child,
     memory: &Memory,
 ) -> Result<Change, Error> {
+    if memory.caution.is_refused(&child.label(), Instant::now()) {
+        return Ok(Change::Foreign(child.label()));
+    }
     let mut body = child.rendered.clone();
     if let Some(metadata) = body.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.insert("resourceVersion".to_owned(), Value::String(NO_LIVE_VERSION.to_owned()));
@@ -117,9 +129,13 @@ async fn create(
     match patch(&api(client, identity, &child.resource), child, OPERATOR, &body).await {
         Ok(written) => {
             memory.wrote(child, written.resource_version(), Instant::now());
+            memory.caution.accepted(&child.label());
             Ok(Change::Created(child.label()))
         }
-        Err(Error::Apply { source, .. }) if is_conflict(&source) => Ok(Change::Foreign(child.label())),
+        Err(Error::Apply { source, .. }) if is_conflict(&source) => {
+            memory.caution.refused(child.label(), Instant::now());
+            Ok(Change::Foreign(child.label()))
+        }
         Err(error) => Err(error),
     }
 }
@@ -172,11 +188,15 @@ async fn patch(
 fn needs_handover(child: &Child, live: &Live) -> bool {
     let renders_replicas = child.rendered.pointer("/spec/replicas").is_some();
     let entries = live.object.pointer("/metadata/managedFields").and_then(Value::as_array);
-    let owned = entries.into_iter().flatten().any(|entry| {
-        entry.get("manager").and_then(Value::as_str) == Some(OPERATOR)
-            && entry.pointer("/fieldsV1/f:spec/f:replicas").is_some()
-    });
-    child.resource.kind == "Deployment" && owned && !renders_replicas
+    let owned_by = |manager: &str| {
+        entries.into_iter().flatten().any(|entry| {
+            entry.get("manager").and_then(Value::as_str) == Some(manager)
+                && entry.pointer("/fieldsV1/f:spec/f:replicas").is_some()
+        })
+    };
+    // With two owners the field stays when one of them lets go.
+    let alone = owned_by(OPERATOR) && !owned_by(REPLICAS_HANDOVER);
+    child.resource.kind == "Deployment" && alone && !renders_replicas
 }
 
 async fn hand_over_replicas(api: &Api<DynamicObject>, child: &Child, live: &Live) -> Result<(), Error> {
@@ -192,4 +212,42 @@ async fn hand_over_replicas(api: &Api<DynamicObject>, child: &Child, live: &Live
 
 fn api(client: &Client, identity: &Identity, resource: &kube::api::ApiResource) -> Api<DynamicObject> {
     Api::namespaced_with(client.clone(), &identity.namespace, resource)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use k8s_openapi::api::apps::v1::Deployment;
+
+    use super::*;
+
+    /// A live Deployment whose `spec.replicas` these managers own, beside a rendered one without it.
+    fn autoscaled(managers: &[&str]) -> Child {
+        let entry = |manager: &&str| json!({"manager": manager, "fieldsV1": {"f:spec": {"f:replicas": {}}}});
+        let entries: Vec<Value> = managers.iter().map(entry).collect();
+        let spec = |replicas: Value| json!({"replicas": replicas, "selector": {}, "template": {}});
+        let live = json!({"metadata": {"name": "api", "managedFields": entries}, "spec": spec(json!(3))});
+        let rendered = json!({"metadata": {"name": "api"}, "spec": spec(Value::Null)});
+        let live: Deployment = serde_json::from_value(live).unwrap();
+        let rendered: Deployment = serde_json::from_value(rendered).unwrap();
+        Child::new(&rendered, &[Arc::new(live)])
+    }
+
+    fn is_handed_over(managers: &[&str]) -> bool {
+        let child = autoscaled(managers);
+        needs_handover(&child, child.live.as_ref().unwrap())
+    }
+
+    #[test]
+    fn a_count_that_we_alone_own_is_handed_over_before_we_let_go() {
+        assert!(is_handed_over(&[OPERATOR]));
+        assert!(is_handed_over(&[OPERATOR, "kubectl"]));
+    }
+
+    #[test]
+    fn a_count_that_is_not_ours_or_was_handed_over_already_is_not_handed_over_again() {
+        assert!(!is_handed_over(&["kube-controller-manager"]));
+        assert!(!is_handed_over(&[OPERATOR, REPLICAS_HANDOVER]));
+    }
 }

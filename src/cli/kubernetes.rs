@@ -8,6 +8,7 @@ use clap::Args;
 use k8s_openapi::NamespaceResourceScope;
 use kube::api::{Api, ListParams};
 use kube::config::KubeConfigOptions;
+use kube::core::DeserializeGuard;
 use kube::{Client, Config, Resource};
 use serde::de::DeserializeOwned;
 
@@ -73,17 +74,17 @@ impl Connection {
         // One provider is linked, and whoever installed it first is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut config = match &self.context {
-            None => Config::infer().await.map_err(|error| not_configured(error))?,
+            None => Config::infer().await.map_err(not_configured)?,
             Some(context) => {
                 let options =
                     KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
-                Config::from_kubeconfig(&options).await.map_err(|error| not_configured(error))?
+                Config::from_kubeconfig(&options).await.map_err(not_configured)?
             }
         };
         config.connect_timeout = Some(CONNECT_WITHIN);
         let namespace = self.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
         let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
-        let client = Client::try_from(config).map_err(|error| not_configured(error))?;
+        let client = Client::try_from(config).map_err(not_configured)?;
         Ok(Kubernetes { client, namespace, server })
     }
 }
@@ -106,15 +107,15 @@ impl Kubernetes {
         Ok(items.into_iter().map(Arc::new).collect())
     }
 
-    /// The clusters of a namespace, or of all.
+    /// The clusters of a namespace, or of all. One that cannot be read does not hide the others.
     pub(super) async fn clusters(&self, namespace: Option<&str>) -> Result<Vec<EaiserCluster>, Error> {
-        let api: Api<EaiserCluster> = match namespace {
+        let api: Api<DeserializeGuard<EaiserCluster>> = match namespace {
             Some(namespace) => Api::namespaced(self.client.clone(), namespace),
             None => Api::all(self.client.clone()),
         };
         let shown = namespace.unwrap_or("<all>");
         match api.list(&ListParams::default()).await {
-            Ok(list) => Ok(list.items),
+            Ok(list) => Ok(list.items.into_iter().filter_map(readable).collect()),
             // An unknown group is answered with plain text, so there is no reason to look at.
             Err(kube::Error::Api(status)) if status.code == 404 => {
                 Err(Error::MissingResource { server: self.server.clone() })
@@ -177,6 +178,17 @@ impl Kubernetes {
                 Error::Unreachable { server, source }
             }
             _ => Error::Request { verb, resource, namespace, source },
+        }
+    }
+}
+
+fn readable(guarded: DeserializeGuard<EaiserCluster>) -> Option<EaiserCluster> {
+    match guarded.0 {
+        Ok(cluster) => Some(cluster),
+        Err(malformed) => {
+            let name = malformed.metadata.name.unwrap_or_default();
+            eprintln!("warning: EaiserCluster {name} does not fit this version's types: {}", malformed.error);
+            None
         }
     }
 }

@@ -7,7 +7,6 @@ mod restarts;
 mod settings;
 mod table;
 
-use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -79,11 +78,10 @@ enum Error {
     File { path: String, source: Box<manifest::Error> },
 }
 
-/// Settings that the caller gave, by the argument's id.
-pub(super) use settings::given;
+pub(super) use settings::{Given, given};
 
 /// Plans and prints the result, or every problem.
-pub(super) fn run(arguments: &Arguments, given: &BTreeMap<String, String>) -> ExitCode {
+pub(super) fn run(arguments: &Arguments, given: &Given) -> ExitCode {
     if arguments.cluster {
         return compare(arguments, given);
     }
@@ -120,7 +118,7 @@ pub(super) fn run(arguments: &Arguments, given: &BTreeMap<String, String>) -> Ex
     print(arguments, &plans)
 }
 
-fn compare(arguments: &Arguments, given: &BTreeMap<String, String>) -> ExitCode {
+fn compare(arguments: &Arguments, given: &Given) -> ExitCode {
     let question = live::Question {
         filename: arguments.filename.as_deref(),
         name: arguments.name.as_deref(),

@@ -1,9 +1,11 @@
 //! Rules and scrape configuration. Pure.
 
 pub mod cluster;
+pub mod dashboard;
 pub mod databases;
 pub mod instances;
 pub mod objectives;
+pub mod operator;
 pub mod promql;
 pub mod rules;
 pub mod traffic;

@@ -21,10 +21,9 @@ use crate::plan::Plan;
 use crate::snapshot::Snapshot;
 use crate::snapshot::credentials::KEY_PASSWORD;
 
+pub use crate::snapshot::credentials::KEY_URL;
 pub use configuration::{AUTHENTICATION_FILE, CONFIGURATION_FILE, authentication, configuration};
 
-/// Key of the connection string in its Secret.
-pub const KEY_URL: &str = "url";
 /// Key of the start nodes in the same Secret.
 pub const KEY_NODES: &str = "nodes";
 

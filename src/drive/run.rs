@@ -6,6 +6,7 @@ use kube::api::{Api, DeleteParams, ListParams, Preconditions};
 
 use super::roll::{self, Action, Deletion, Roll};
 use super::{Driven, Steps, mongodb_wanted, redis_wanted};
+use crate::fence::Fence;
 use crate::mongo::{self, Step};
 use crate::names::{Identity, selector_text};
 use crate::plan::Plan;
@@ -16,29 +17,33 @@ use crate::snapshot::take::Connections;
 /// Reason of the event about a pod that is replaced.
 const ROLL_POD: &str = "RollPod";
 /// Reason of the event about a pod that could not be replaced.
-const ROLL_FAILED: &str = "RollFailed";
+pub(super) const ROLL_FAILED: &str = "RollFailed";
 
 /// What was done, or what failed: (reason, sentence).
 type Report = Result<(&'static str, String), (&'static str, String)>;
 
-/// What a step needs to act upon.
+/// What a step acts through.
+#[derive(Clone, Copy)]
+pub struct Hands<'a> {
+    /// Connections to the databases.
+    pub connections: &'a Connections,
+    /// The API server.
+    pub client: &'a Client,
+    /// The right to act. The client asks it by itself; commands to a database ask it here.
+    pub fence: &'a Fence,
+}
+
+/// What a step needs to know, and to act.
 struct Edge<'a> {
     plan: &'a Plan,
     snapshot: &'a Snapshot,
-    connections: &'a Connections,
-    client: &'a Client,
+    hands: Hands<'a>,
 }
 
 /// Carries the steps out, both databases at once. A step that fails is reported, not returned: the
 /// other database and the status go on.
-pub async fn run(
-    plan: &Plan,
-    snapshot: &Snapshot,
-    steps: Steps,
-    connections: &Connections,
-    client: &Client,
-) -> Driven {
-    let edge = Edge { plan, snapshot, connections, client };
+pub async fn run(plan: &Plan, snapshot: &Snapshot, steps: Steps, hands: Hands<'_>) -> Driven {
+    let edge = Edge { plan, snapshot, hands };
     let Steps { mongodb, redis, rolls } = steps;
     // A tier rolls only when its own steps are done, unless the pod serves nobody.
     let reports = tokio::join!(
@@ -64,8 +69,12 @@ impl Edge<'_> {
     }
 
     async fn run_mongodb(&self, step: &Step, sentence: String) -> Option<Report> {
+        if !self.hands.fence.holds() {
+            return None;
+        }
         let wanted = mongodb_wanted(self.plan, &self.snapshot.credentials, false);
-        match mongo::driver::run(step, &wanted, &self.snapshot.mongodb, &self.connections.mongodb).await {
+        match mongo::driver::run(step, &wanted, &self.snapshot.mongodb, &self.hands.connections.mongodb).await
+        {
             Ok(mongo::Outcome::Done) => Some(Ok((step.reason(), sentence))),
             Ok(mongo::Outcome::Retry { reason }) => {
                 tracing::debug!(%step, reason, "MongoDB is busy; looking again");
@@ -81,7 +90,10 @@ impl Edge<'_> {
     }
 
     async fn run_redis(&self, step: &redis_cluster::Step, sentence: String) -> Option<Report> {
-        let redis = self.connections.redis.as_ref()?;
+        let redis = self.hands.connections.redis.as_ref()?;
+        if !self.hands.fence.holds() {
+            return None;
+        }
         match redis_cluster::run(redis, step).await {
             Ok(redis_cluster::Outcome::Done) => Some(Ok((step.reason(), sentence))),
             Ok(redis_cluster::Outcome::UnderWay) => None,
@@ -110,7 +122,7 @@ impl Edge<'_> {
 
     async fn delete(&self, deletion: &Deletion) -> Option<Report> {
         let identity = &self.plan.identity;
-        match delete(self.client, identity, deletion).await {
+        match delete(self.hands.client, identity, deletion).await {
             Ok(Outcome::Deleted) => Some(Ok((ROLL_POD, deletion.sentence.clone()))),
             Ok(Outcome::Overtaken(reason)) => {
                 tracing::debug!(pod = deletion.pod, reason, "not restarted; looking again");

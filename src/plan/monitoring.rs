@@ -6,7 +6,7 @@ use super::Problem;
 use crate::crd::{EaiserClusterSpec, MonitoringMode};
 
 /// Where the project's runbooks live.
-const RUNBOOKS: &str = "https://github.com/eaiser/eaiser-operator/blob/main/docs/runbooks";
+pub const RUNBOOKS: &str = "https://github.com/eaiser/eaiser-operator/blob/main/docs/runbooks";
 
 /// Rules and monitors.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,8 +27,6 @@ pub struct MonitoringPlan {
     pub error_rate: f64,
     /// Requests in flight that one instance serves without slowing down.
     pub knee_in_flight: i64,
-    /// The cluster stands still on purpose, so nothing about it is alarming.
-    pub stopped: bool,
 }
 
 /// Bounds of `http_request_duration_seconds`, as the backend's contract has them.
@@ -61,7 +59,6 @@ pub fn plan(spec: &EaiserClusterSpec, problems: &mut Vec<Problem>) -> Monitoring
         error_budget: 1.0 - objectives.availability / 100.0,
         error_rate: objectives.error_rate / 100.0,
         knee_in_flight: spec.capacity.instance.knee_in_flight,
-        stopped: spec.operation.stopped,
     }
 }
 

@@ -2,16 +2,22 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use kube::Client;
 use kube::runtime::events::Recorder;
+use kube::runtime::reflector::ObjectRef;
 
+use super::Guarded;
+use super::pace::{Next, Outcome, Pace};
+use super::report::Published;
 use crate::apply::Memory;
+use crate::fence::Fence;
 use crate::names::Identity;
 use crate::runtime::caches::Caches;
+use crate::runtime::health::Health;
 use crate::runtime::metrics::Metrics;
 use crate::settings::Settings;
 use crate::snapshot::take::Connections;
@@ -29,6 +35,12 @@ pub struct Context {
     pub recorder: Recorder,
     /// Counters of the operator itself.
     pub metrics: Metrics,
+    /// The right to write.
+    pub fence: Fence,
+    /// How the process is.
+    pub health: Health,
+    /// Rhythm of the passes, per cluster.
+    pub paces: Paces,
     /// Failures in a row, per cluster.
     pub failures: Failures,
     /// What is remembered of each cluster, by uid.
@@ -42,6 +54,8 @@ pub struct Session {
     pub memory: Memory,
     /// Open database connections. Passes over one object never overlap, so the lock is never waited for.
     pub connections: tokio::sync::Mutex<Connections>,
+    /// The status written last; the watch may not have shown it yet.
+    pub published: Published,
     drawn: Mutex<Option<Credentials>>,
 }
 
@@ -76,10 +90,48 @@ impl Context {
         self.failures.reset(uid);
     }
 
+    /// Drops what is remembered of all clusters: another operator acts, and nothing of it holds.
+    pub fn forget_all(&self) {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.paces.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// The time that status and events carry.
     #[allow(clippy::disallowed_methods, reason = "the one place where a pass reads the clock")]
     pub fn now(&self) -> Time {
         Time(Timestamp::now())
+    }
+}
+
+/// Rhythm of the passes, per cluster.
+#[derive(Debug, Default)]
+pub struct Paces(Mutex<HashMap<ObjectRef<Guarded>, Pace>>);
+
+impl Paces {
+    /// A watch brought a change.
+    pub fn touched(&self, cluster: &ObjectRef<Guarded>) {
+        if let Some(pace) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get_mut(cluster) {
+            pace.touched();
+        }
+    }
+
+    /// A pass is about to begin; if it must be put off, for how long.
+    pub fn begin(&self, cluster: &ObjectRef<Guarded>, generation: Option<i64>) -> Option<Duration> {
+        let now = Instant::now();
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.entry(cluster.clone()).or_insert_with(|| Pace::new(now)).begin(generation, now)
+    }
+
+    /// A pass has ended.
+    pub fn end(&self, cluster: &ObjectRef<Guarded>, outcome: Outcome) -> Next {
+        let now = Instant::now();
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.entry(cluster.clone()).or_insert_with(|| Pace::new(now)).end(outcome, now)
+    }
+
+    /// The cluster is gone.
+    pub fn forget(&self, cluster: &ObjectRef<Guarded>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(cluster);
     }
 }
 

@@ -6,10 +6,10 @@ mod purge;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions};
+use kube::api::{Api, DeleteParams, Patch, PatchParams, Preconditions};
 use kube::core::Status;
 use kube::{Client, Resource};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::crd::{DeletionPolicy, EaiserCluster};
 use crate::names::{FINALIZER, Identity, OPERATOR};
@@ -32,14 +32,6 @@ pub enum Error {
     Delete {
         /// `Kind/name`.
         object: String,
-        /// Why.
-        source: Box<kube::Error>,
-    },
-    /// The policy of an object that does not parse could not be read.
-    #[error("cannot read the deletion policy of EaiserCluster {name}")]
-    Policy {
-        /// Name of the object.
-        name: String,
         /// Why.
         source: Box<kube::Error>,
     },
@@ -143,48 +135,9 @@ fn is_overtaken(status: &Status) -> bool {
     status.is_not_found() || status.is_conflict()
 }
 
-/// The policy of an object whose spec cannot be parsed as a whole. Whatever does not plainly say
-/// `Delete` keeps the data.
-///
-/// # Errors
-/// The API server did not answer.
-pub async fn policy_as_stored(client: &Client, metadata: &ObjectMeta) -> Result<DeletionPolicy, Error> {
-    let name = metadata.name.clone().unwrap_or_default();
-    let resource = kube::api::ApiResource::erase::<EaiserCluster>(&());
-    let namespace = metadata.namespace.as_deref().unwrap_or_default();
-    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
-    // A list of one: the operator watches clusters and needs no further right to read one.
-    let only = ListParams::default().fields(&format!("metadata.name={name}"));
-    match api.list(&only).await {
-        Ok(list) => Ok(list.items.first().map_or(DeletionPolicy::Retain, |object| policy_of(&object.data))),
-        Err(source) => Err(Error::Policy { name, source: Box::new(source) }),
-    }
-}
-
-fn policy_of(object: &Value) -> DeletionPolicy {
-    let policy = object.pointer("/spec/operation/deletionPolicy").cloned();
-    policy.and_then(|policy| serde_json::from_value(policy).ok()).unwrap_or_default()
-}
-
 fn clusters<K>(client: &Client, metadata: &ObjectMeta) -> Api<K>
 where
     K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
 {
     Api::namespaced(client.clone(), metadata.namespace.as_deref().unwrap_or_default())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn whatever_does_not_plainly_say_delete_keeps_the_data() {
-        let policy =
-            |policy: Value| policy_of(&json!({"spec": {"operation": {"deletionPolicy": policy}, "api": 7}}));
-        assert_eq!(policy(json!("Delete")), DeletionPolicy::Delete);
-        for doubtful in [json!("delete"), json!("Retain"), json!(null), json!(1), json!({"Delete": true})] {
-            assert_eq!(policy(doubtful.clone()), DeletionPolicy::Retain, "{doubtful}");
-        }
-        assert_eq!(policy_of(&json!({"spec": "broken"})), DeletionPolicy::Retain);
-    }
 }

@@ -1,52 +1,93 @@
 //! Tells the world what a pass found: status, events, log. IO.
 
+use std::sync::{Mutex, PoisonError};
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::events::{Event, EventType};
 use kube::{Resource, ResourceExt};
 use serde_json::json;
 
+use super::context::Session;
 use super::finalize::Next;
-use super::{Context, Error};
+use super::{Context, Error, Guarded};
 use crate::apply::Applied;
 use crate::crd::{EaiserCluster, EaiserClusterStatus};
 use crate::drive::Driven;
 use crate::names::{OPERATOR, truncate};
 use crate::status;
+use crate::status::news::{self, News};
 
 /// Longest note of an event that the API server takes.
 const LONGEST_NOTE: usize = 1000;
 
-/// Writes the status if it changed, and an event when readiness did.
-pub(super) async fn publish(
+/// The status a cluster got last. A pass may begin before the watch has shown the writing of the one
+/// before, and would take its news for news once more.
+#[derive(Debug, Default)]
+pub struct Published(Mutex<Option<(u64, EaiserClusterStatus)>>);
+
+impl Published {
+    /// The newer of the status written last and the one the watch shows. Resource versions are
+    /// compared as the numbers they are on every API server.
+    pub fn newest(
+        &self,
+        metadata: &ObjectMeta,
+        shown: Option<&EaiserClusterStatus>,
+    ) -> Option<EaiserClusterStatus> {
+        let mut written = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*written {
+            Some((version, status)) if revision(metadata) < Some(*version) => Some(status.clone()),
+            _ => {
+                *written = None;
+                shown.cloned()
+            }
+        }
+    }
+
+    fn wrote(&self, metadata: &ObjectMeta, status: EaiserClusterStatus) {
+        let mut written = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *written = revision(metadata).map(|version| (version, status));
+    }
+}
+
+fn revision(metadata: &ObjectMeta) -> Option<u64> {
+    metadata.resource_version.as_ref()?.parse().ok()
+}
+
+/// Writes the status if it changed, and an event for each condition that turned.
+pub(super) async fn publish<K: Resource<DynamicType = ()>>(
     context: &Context,
-    cluster: &EaiserCluster,
+    cluster: &K,
+    session: &Session,
+    previous: Option<&EaiserClusterStatus>,
     status: EaiserClusterStatus,
 ) -> Result<(), Error> {
-    if cluster.status.as_ref() == Some(&status) {
+    if previous == Some(&status) {
         return Ok(());
     }
     let name = cluster.name_any();
     let namespace = cluster.namespace().unwrap_or_default();
-    let api: Api<EaiserCluster> = Api::namespaced(context.client.clone(), &namespace);
+    let api: Api<Guarded> = Api::namespaced(context.client.clone(), &namespace);
     let body = json!({
         "apiVersion": EaiserCluster::api_version(&()),
         "kind": EaiserCluster::kind(&()),
-        "metadata": {"name": name, "uid": cluster.metadata.uid},
+        "metadata": {"name": name, "uid": cluster.meta().uid},
         "status": status,
     });
     let parameters = PatchParams::apply(OPERATOR).force();
+    let news = news::between(previous, &status);
     match api.patch_status(&name, &parameters, &Patch::Apply(body)).await {
-        Ok(_) => {}
+        Ok(written) => session.published.wrote(written.meta(), status),
         // Deleted meanwhile, or deleted and created anew: not ours to describe any more.
         Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => return Ok(()),
         Err(source) => {
             return Err(Error::Status { name, source: Box::new(source) });
         }
     }
-    if let Some((reason, message, ready)) = readiness_change(cluster.status.as_ref(), &status) {
-        tracing::info!(object = %name, namespace, reason, message, "readiness changed");
-        let type_ = if ready { EventType::Normal } else { EventType::Warning };
-        emit(context, cluster, type_, reason, message).await;
+    for News { warning, reason, note } in news {
+        tracing::info!(object = %name, namespace, reason, note, "a condition turned");
+        let type_ = if warning { EventType::Warning } else { EventType::Normal };
+        emit(context, cluster, type_, &reason, &note).await;
     }
     Ok(())
 }
@@ -59,7 +100,12 @@ pub(super) async fn recreations(context: &Context, cluster: &EaiserCluster, appl
 }
 
 /// Says what a deletion is at; volumes are named in an event before they go.
-pub(super) async fn deletion(context: &Context, cluster: &EaiserCluster, next: &Next) -> Result<(), Error> {
+pub(super) async fn deletion(
+    context: &Context,
+    cluster: &EaiserCluster,
+    session: &Session,
+    next: &Next,
+) -> Result<(), Error> {
     let sentence = next.sentence();
     if let Next::DeleteClaims(_) = next {
         emit(context, cluster, EventType::Normal, "PurgeVolumes", &sentence).await;
@@ -68,8 +114,10 @@ pub(super) async fn deletion(context: &Context, cluster: &EaiserCluster, next: &
         return Ok(());
     }
     tracing::info!(object = %cluster.name_any(), "deletion: {sentence}");
-    let (generation, previous) = (cluster.metadata.generation, cluster.status.as_ref());
-    publish(context, cluster, status::deleting(&sentence, generation, previous, &context.now())).await
+    let previous = session.published.newest(cluster.meta(), cluster.status.as_ref());
+    let previous = previous.as_ref();
+    let status = status::deleting(&sentence, cluster.metadata.generation, previous, &context.now());
+    publish(context, cluster, session, previous, status).await
 }
 
 /// Longest action of an event that the API server takes.
@@ -87,7 +135,22 @@ pub(super) async fn steps(context: &Context, cluster: &EaiserCluster, driven: &D
     }
 }
 
-async fn emit(context: &Context, cluster: &EaiserCluster, type_: EventType, reason: &str, note: &str) {
+/// One event per episode in which looking at the cluster became a loop.
+pub(super) async fn hot_loop(context: &Context, cluster: &EaiserCluster) {
+    let note = "more than one pass a second for a minute and nothing new came of it: something keeps changing \
+                objects of this cluster, or undoes what the operator writes; passes are put off until the spec changes \
+                or it stops";
+    tracing::warn!(object = %cluster.name_any(), "{note}");
+    emit(context, cluster, EventType::Warning, "HotLoop", note).await;
+}
+
+async fn emit<K: Resource<DynamicType = ()>>(
+    context: &Context,
+    cluster: &K,
+    type_: EventType,
+    reason: &str,
+    note: &str,
+) {
     let event = Event {
         type_,
         reason: reason.to_owned(),
@@ -103,27 +166,6 @@ async fn emit(context: &Context, cluster: &EaiserCluster, type_: EventType, reas
     }
 }
 
-/// Reason, message and direction when the Ready condition turned.
-fn readiness_change<'a>(
-    before: Option<&EaiserClusterStatus>,
-    after: &'a EaiserClusterStatus,
-) -> Option<(&'a str, &'a str, bool)> {
-    let of = |status: &EaiserClusterStatus| {
-        status
-            .conditions
-            .iter()
-            .find(|condition| condition.type_ == "Ready")
-            .map(|condition| condition.status.clone())
-    };
-    let ready = after.conditions.iter().find(|condition| condition.type_ == "Ready")?;
-    let was = before.and_then(of);
-    // The first status of a new cluster is no news.
-    if was.is_none() || was.as_ref() == Some(&ready.status) {
-        return None;
-    }
-    Some((ready.reason.as_str(), ready.message.as_str(), ready.status == "True"))
-}
-
 /// An error and all its causes in one line.
 pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -137,4 +179,33 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(version: &str) -> ObjectMeta {
+        ObjectMeta { resource_version: Some(version.to_owned()), ..ObjectMeta::default() }
+    }
+
+    fn phase(name: &str) -> EaiserClusterStatus {
+        EaiserClusterStatus { phase: Some(name.to_owned()), ..EaiserClusterStatus::default() }
+    }
+
+    #[test]
+    fn the_status_written_last_counts_until_the_watch_shows_it_or_a_later_one() {
+        let published = Published::default();
+        assert_eq!(published.newest(&at("8"), Some(&phase("old"))), Some(phase("old")));
+        published.wrote(&at("10"), phase("written"));
+        assert_eq!(published.newest(&at("8"), Some(&phase("old"))), Some(phase("written")));
+        assert_eq!(
+            published.newest(&at("9"), None),
+            Some(phase("written")),
+            "an edit of the spec in between"
+        );
+        assert_eq!(published.newest(&at("10"), Some(&phase("shown"))), Some(phase("shown")));
+        published.wrote(&at("opaque"), phase("written"));
+        assert_eq!(published.newest(&at("8"), Some(&phase("old"))), Some(phase("old")));
+    }
 }

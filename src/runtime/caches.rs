@@ -1,5 +1,6 @@
 //! Live objects, kept current by label-selected watches. No pass ever asks the API server.
 
+pub(in crate::runtime) mod backoff;
 mod complaints;
 mod optional;
 mod shelf;
@@ -87,6 +88,29 @@ impl Caches {
         self.prometheus_rules.wait_until_filled().await;
         self.service_monitors.wait_until_filled().await;
         self.complaints.wait_until_ready().await;
+    }
+
+    /// Kinds whose watch has not delivered its first full list.
+    pub fn unfilled(&self) -> Vec<String> {
+        [
+            self.secrets.missing(),
+            self.service_accounts.missing(),
+            self.config_maps.missing(),
+            self.services.missing(),
+            self.network_policies.missing(),
+            self.disruption_budgets.missing(),
+            self.stateful_sets.missing(),
+            self.deployments.missing(),
+            self.autoscalers.missing(),
+            self.pods.missing(),
+            self.claims.missing(),
+            self.prometheus_rules.missing(),
+            self.service_monitors.missing(),
+            self.complaints.missing(),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
     }
 
     /// Optional kinds that the API server serves.

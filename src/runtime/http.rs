@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Router;
 use axum::http::StatusCode;
@@ -16,18 +17,23 @@ use crate::reconcile::Context;
 /// The address cannot be bound.
 pub async fn serve(address: SocketAddr, context: Arc<Context>) -> std::io::Result<()> {
     let listener = TcpListener::bind(address).await?;
-    let ready = Arc::clone(&context);
+    let (live, ready) = (Arc::clone(&context), Arc::clone(&context));
     let router = Router::new()
-        .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(move || async move { readiness(&ready) }))
+        .route("/healthz", get(move || async move { answer(live.health.live(Instant::now())) }))
+        .route("/readyz", get(move || async move { answer(readiness(&ready)) }))
         .route("/metrics", get(move || async move { context.metrics.render() }));
     axum::serve(listener, router).await
 }
 
-fn readiness(context: &Context) -> (StatusCode, &'static str) {
-    if context.metrics.is_ready() {
-        (StatusCode::OK, "ok\n")
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "watches have not delivered their first lists yet\n")
+/// A standby is ready too: it has to be able to take over at once.
+fn readiness(context: &Context) -> Result<(), String> {
+    context.health.ready(&context.caches.unfilled())?;
+    if context.metrics.is_ready() { Ok(()) } else { Err("waiting for the first lists".to_owned()) }
+}
+
+fn answer(state: Result<(), String>) -> (StatusCode, String) {
+    match state {
+        Ok(()) => (StatusCode::OK, "ok\n".to_owned()),
+        Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, reason + "\n"),
     }
 }

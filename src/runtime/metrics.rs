@@ -1,4 +1,10 @@
-//! The operator's own metrics. Label sets are static.
+//! The operator's own metrics. Label sets are static but for the gauges of a cluster, which carry
+//! its namespace and name and are removed with it. `docs/metrics.md` lists every name.
+
+pub mod clusters;
+pub mod phases;
+pub mod queue;
+pub mod requests;
 
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -9,7 +15,13 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
+
+use clusters::Clusters;
+use phases::Phases;
+use queue::Queue;
+use requests::Requests;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Outcome {
@@ -18,7 +30,7 @@ struct Outcome {
 
 /// A pass over a settled cluster takes milliseconds; one that waits for a silent database member
 /// takes seconds.
-const BUCKETS: [f64; 9] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 10.0];
+pub(crate) const BUCKETS: [f64; 9] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 10.0];
 
 /// Counters and their registry.
 pub struct Metrics {
@@ -26,18 +38,62 @@ pub struct Metrics {
     passes: Family<Outcome, Counter>,
     seconds: Histogram,
     ready: Gauge<f64, AtomicU64>,
+    leader: Gauge,
+    leader_changes: Counter,
+    hot_loops: Counter,
+    /// Outcome and duration of each phase of a pass.
+    pub phases: Phases,
+    /// Passes that wait for their turn.
+    pub queue: Queue,
+    /// Requests to the API server.
+    pub requests: Requests,
+    /// What each cluster's last pass saw.
+    pub clusters: Clusters,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
-        let mut registry = Registry::with_prefix("eaiser_operator");
+        let mut registry = Registry::default();
+        let operator = registry.sub_registry_with_prefix("eaiser_operator");
         let passes = Family::<Outcome, Counter>::default();
         let seconds = Histogram::new(BUCKETS);
         let ready = Gauge::default();
-        registry.register("reconciles", "Passes over an object, by outcome", passes.clone());
-        registry.register("reconcile_seconds", "Duration of a pass", seconds.clone());
-        registry.register("caches_ready", "1 once every watch delivered its first list", ready.clone());
-        Self { registry, passes, seconds, ready }
+        let leader = Gauge::default();
+        let leader_changes = Counter::default();
+        let hot_loops = Counter::default();
+        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        operator.register("build", "Version of the operator", build);
+        operator.register("reconciles", "Passes over an object, by outcome", passes.clone());
+        operator.register("reconcile_seconds", "Duration of a pass", seconds.clone());
+        operator.register("caches_ready", "1 once every watch delivered its first list", ready.clone());
+        operator.register("leader", "1 while this process may write", leader.clone());
+        operator.register(
+            "leader_changes",
+            "Times this process took the lease or lost it",
+            leader_changes.clone(),
+        );
+        operator.register(
+            "hot_loops",
+            "Episodes in which one cluster was looked at more than once a second for a minute and nothing new came of it",
+            hot_loops.clone(),
+        );
+        let phases = Phases::register(operator);
+        let queue = Queue::register(operator);
+        let requests = Requests::register(operator);
+        let clusters = Clusters::register(registry.sub_registry_with_prefix("eaiser_cluster"));
+        Self {
+            registry,
+            passes,
+            seconds,
+            ready,
+            leader,
+            leader_changes,
+            hot_loops,
+            phases,
+            queue,
+            requests,
+            clusters,
+        }
     }
 }
 
@@ -56,6 +112,22 @@ impl Metrics {
     /// Whether the caches are filled.
     pub fn is_ready(&self) -> bool {
         self.ready.get() > 0.0
+    }
+
+    /// Says whether this process holds the lease. A process that does not says nothing about
+    /// clusters: what it saw last grows old while another one acts.
+    pub fn leads(&self, leads: bool) {
+        if self.leader.set(i64::from(leads)) != i64::from(leads) {
+            self.leader_changes.inc();
+        }
+        if !leads {
+            self.clusters.clear();
+        }
+    }
+
+    /// Counts an episode of a hot loop.
+    pub fn hot_loop(&self) {
+        self.hot_loops.inc();
     }
 
     /// Text format of Prometheus.

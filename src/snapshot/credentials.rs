@@ -11,6 +11,8 @@ use crate::password::Password;
 pub const KEY_KEYFILE: &str = "keyfile";
 /// Key of a password in its Secret.
 pub const KEY_PASSWORD: &str = "password";
+/// Key of the Redis connection string in its Secret.
+pub const KEY_URL: &str = "url";
 /// Bytes of randomness in a password; 192 bits.
 const PASSWORD_BYTES: usize = 24;
 /// Bytes of randomness in the keyfile; base64 makes 768 characters of them, mongod allows 1,024.
@@ -47,12 +49,16 @@ impl Credentials {
     /// What the cluster's live Secrets hold, and `self` for those that do not exist yet.
     #[must_use]
     pub fn or_live(self, identity: &Identity, children: &Children) -> Self {
-        let live =
-            |secret: String, key: &str, drawn: Password| children.secret_value(&secret, key).unwrap_or(drawn);
+        let live = |secret: String, key: &str| children.secret_value(&secret, key);
+        let keyfile = live(identity.mongodb_keyfile(), KEY_KEYFILE);
+        let mongodb = live(identity.mongodb_connection(), KEY_PASSWORD);
+        // Two Secrets carry this one, and an operator may die between them.
+        let redis = live(identity.redis_credentials(), KEY_PASSWORD)
+            .or_else(|| password_of(&live(identity.redis_connection(), KEY_URL)?));
         Self {
-            mongodb_keyfile: live(identity.mongodb_keyfile(), KEY_KEYFILE, self.mongodb_keyfile),
-            mongodb_password: live(identity.mongodb_connection(), KEY_PASSWORD, self.mongodb_password),
-            redis_password: live(identity.redis_credentials(), KEY_PASSWORD, self.redis_password),
+            mongodb_keyfile: keyfile.unwrap_or(self.mongodb_keyfile),
+            mongodb_password: mongodb.unwrap_or(self.mongodb_password),
+            redis_password: redis.unwrap_or(self.redis_password),
         }
     }
 
@@ -66,6 +72,13 @@ impl Credentials {
         let text = || Password::new("<generated>");
         Self { mongodb_keyfile: text(), mongodb_password: text(), redis_password: text() }
     }
+}
+
+/// The password in a connection string of ours, `redis://:PASSWORD@HOST`.
+fn password_of(url: &Password) -> Option<Password> {
+    let (_, rest) = url.expose().split_once("://:")?;
+    let (password, _) = rest.split_once('@')?;
+    Some(Password::new(password.to_owned()))
 }
 
 #[cfg(test)]
@@ -100,6 +113,22 @@ mod tests {
         let credentials = drawn.clone().or_live(&identity(), &children);
         assert_eq!(credentials.redis_password.expose(), "old");
         assert_eq!(credentials.mongodb_password, drawn.mongodb_password);
+    }
+
+    #[test]
+    fn a_redis_password_that_only_the_connection_string_holds_is_kept() {
+        let url = secret("eaiser-redis-connection", "url", "redis://:old@eaiser-redis.shop.svc:6379");
+        let children = Children { secrets: vec![url.into()], ..Children::default() };
+        let credentials = Credentials::draw(|buffer| buffer.fill(7)).or_live(&identity(), &children);
+        assert_eq!(credentials.redis_password.expose(), "old");
+    }
+
+    #[test]
+    fn a_connection_string_without_a_password_counts_as_none() {
+        let url = secret("eaiser-redis-connection", "url", "redis://eaiser-redis.shop.svc:6379");
+        let children = Children { secrets: vec![url.into()], ..Children::default() };
+        let drawn = Credentials::draw(|buffer| buffer.fill(7));
+        assert_eq!(drawn.clone().or_live(&identity(), &children), drawn);
     }
 
     #[test]

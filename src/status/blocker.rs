@@ -8,6 +8,8 @@ mod creation;
 #[cfg(test)]
 mod tests;
 
+use std::cmp::Reverse;
+
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, PodCondition};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{Resource, ResourceExt};
@@ -22,6 +24,9 @@ pub(super) use creation::{deployment_refused, stateful_set_refused};
 const PATIENCE: i64 = 30;
 /// A running container that fails its probe this long, in seconds, will hardly pass it later.
 const PROBE_PATIENCE: i64 = 300;
+
+/// Annotation of a claim whose StorageClass exists.
+const PROVISIONER: &str = "volume.kubernetes.io/storage-provisioner";
 
 /// The world and the time at which it is looked at.
 #[derive(Clone, Copy, Debug)]
@@ -39,12 +44,16 @@ impl Scene<'_> {
 }
 
 /// The first object that blocks among the pods of a tier: failing ones first, then those that are
-/// merely starting, then the remains of others.
+/// merely starting, then the remains of others; of two, the younger, since a Deployment keeps what
+/// fails of the last template until the newest one succeeds.
 pub(super) fn of_tier(scene: Scene<'_>, tier: Tier) -> Option<Verdict> {
     let pods = scene.snapshot.children.pods_of(tier);
-    let mut verdicts: Vec<_> = pods.filter_map(|pod| Some((has_ended(pod), of_pod(scene, pod)?))).collect();
-    verdicts.sort_by_key(|(ended, verdict)| (!verdict.failing, *ended));
-    verdicts.into_iter().next().map(|(_, verdict)| verdict)
+    let verdicts = pods.filter_map(|pod| Some((pod, of_pod(scene, pod)?)));
+    let first = verdicts.min_by_key(|(pod, verdict)| {
+        let created = pod.meta().creation_timestamp.as_ref().map(|time| time.0);
+        (!verdict.failing, has_ended(pod), Reverse(created))
+    });
+    first.map(|(_, verdict)| verdict)
 }
 
 /// Whether the pod's Ready condition is true.
@@ -101,7 +110,7 @@ fn volumes(scene: Scene<'_>, pod: &Pod) -> Option<Verdict> {
         let Some(live) = find(&children.claims, claim).filter(|claim| !is_bound(claim)) else { continue };
         let reasons = ["ProvisioningFailed", "FailedBinding"];
         let told = children.complaint("PersistentVolumeClaim", live.meta(), &reasons);
-        let told = told.map(|complaint| complaint.message.as_str());
+        let told = told.map(|complaint| complaint.message.as_str()).filter(|told| !is_over(live, told));
         if let Some(why) = told.or_else(|| scheduler_on_volumes(pod)) {
             let message = format!("pod {name} waits for PersistentVolumeClaim {claim}: {why}");
             return Some(Verdict::failing(reason::CLAIM_PENDING, message));
@@ -113,6 +122,11 @@ fn volumes(scene: Scene<'_>, pod: &Pod) -> Option<Verdict> {
     }
     let message = format!("pod {name} cannot mount its volumes: {}", complaint.message);
     Some(patiently(scene, pod, reason::MOUNT_FAILED, message))
+}
+
+/// Whether the class that was missed has been found since: only then a provisioner is named.
+fn is_over(claim: &PersistentVolumeClaim, told: &str) -> bool {
+    told.starts_with("storageclass.storage.k8s.io") && claim.annotations().contains_key(PROVISIONER)
 }
 
 fn is_bound(claim: &PersistentVolumeClaim) -> bool {

@@ -91,6 +91,8 @@ pub mod reason {
     pub const DELETING: &str = "Deleting";
     /// Stopped tiers come back, each when the one it needs serves.
     pub const STARTING: &str = "Starting";
+    /// The stored object does not fit the types; the message names the fields.
+    pub const UNREADABLE: &str = "Unreadable";
 }
 
 /// The content of one condition.
@@ -125,6 +127,11 @@ impl Verdict {
 
 /// Longest message kept: Kubernetes refuses more than 32 KiB, and people read far less.
 const LONGEST_MESSAGE: usize = 1024;
+
+/// A message cut to the length that is kept.
+pub fn short(message: &str) -> String {
+    truncate(message, LONGEST_MESSAGE)
+}
 
 /// Builds the list; a condition whose status did not change keeps its transition time.
 pub fn merge(

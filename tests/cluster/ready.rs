@@ -7,8 +7,8 @@ use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::support::audit::Audit;
-use crate::support::cluster::{NAME, holds, is_ready};
+use crate::support::audit::{Audit, Call};
+use crate::support::cluster::{NAME, holds, is_ready, merge};
 use crate::support::until::seconds;
 use crate::support::{
     Cluster, Needs, Operator, World, cluster, example, http, lab, operator, scenario, until,
@@ -16,6 +16,8 @@ use crate::support::{
 
 /// Acceptance bound: from apply to Ready.
 const READY_WITHIN: f64 = 90.0;
+/// Acceptance bound: requests beside one for each child, until all children exist.
+const SPARE_REQUESTS: usize = 8;
 
 #[test]
 #[ignore = "needs a cluster: make test"]
@@ -28,7 +30,7 @@ fn an_applied_example_is_ready_within_90_seconds_and_serves() {
         let cluster = Cluster::apply(world, example()).await;
         let applied = Timestamp::now();
         let mut parts = milestones(world, &cluster, begin).await;
-        parts["childrenExist"] = json!(children_exist(&audit, world, applied));
+        merge(&mut parts, requests(&audit, world, applied));
         parts["unit"] = json!("seconds from apply");
         record(&parts);
         let total = parts["ready"].as_f64().unwrap();
@@ -70,12 +72,23 @@ async fn milestones(world: &World, cluster: &Cluster, begin: Instant) -> Value {
     parts
 }
 
-/// Seconds from apply until the server had answered the last creation, by its own audit log.
-fn children_exist(audit: &Audit, world: &World, applied: Timestamp) -> f64 {
+/// What the operator asked of the server, by the server's own audit log: seconds from apply to the last
+/// child, and the number of requests until then and until Ready.
+fn requests(audit: &Audit, world: &World, applied: Timestamp) -> Value {
     let calls = audit.calls(&operator::user(world));
-    let created = calls.iter().filter(|call| call.code == 201 && !call.object.starts_with("events"));
-    let last = created.map(|call| call.answered).max().unwrap();
-    (last.duration_since(applied).as_secs_f64() * 1000.0).round() / 1000.0
+    let calls: Vec<&Call> = calls.iter().filter(|call| !call.watches()).collect();
+    let created: Vec<&&Call> = calls.iter().filter(|call| call.code == 201 && call.is_child()).collect();
+    let last = created.iter().map(|call| call.answered).max().unwrap();
+    let until_then = calls.iter().filter(|call| call.answered <= last).count();
+    let reads: Vec<&&Call> = calls.iter().filter(|call| !call.writes()).collect();
+    assert!(reads.is_empty(), "the watches tell everything, and yet: {reads:?}");
+    assert!(
+        until_then <= created.len() + SPARE_REQUESTS,
+        "{until_then} requests for {} children: {calls:?}",
+        created.len()
+    );
+    let seconds = (last.duration_since(applied).as_secs_f64() * 1000.0).round() / 1000.0;
+    json!({"childrenExist": seconds, "children": created.len(), "requestsUntilTheyExist": until_then, "requestsUntilReady": calls.len()})
 }
 
 fn record(parts: &Value) {

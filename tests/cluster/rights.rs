@@ -11,7 +11,7 @@ use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
 
 use crate::support::audit::Audit;
-use crate::support::cluster::{FORMED_WITHIN, NAME, example_with};
+use crate::support::cluster::{FORMED_WITHIN, NAME, ROLLED_WITHIN, example_with};
 use crate::support::until::seconds;
 use crate::support::world::TESTER;
 use crate::support::{Cluster, Needs, World, lab, operator, scenario, until};
@@ -75,7 +75,7 @@ async fn exactly_what_is_used(world: &World, system: &str, kind: &str) {
     serve_optional_kinds(world).await;
     let audit = Audit::begin();
     let namespaced = kind == "role";
-    install(world, system, namespaced);
+    let _release = Release::install(world, system, namespaced);
     let operation = json!({"operation": {"deletionPolicy": "Delete"}});
     let cluster = Cluster::apply(world, example_with(operation)).await;
     cluster.ready(FORMED_WITHIN).await;
@@ -84,12 +84,12 @@ async fn exactly_what_is_used(world: &World, system: &str, kind: &str) {
     for _ in 0..2 {
         lose_the_gateway(world, &cluster).await;
     }
-    cluster.change(json!({"redis": {"maxmemoryPolicy": "volatile-lru"}})).await;
-    cluster.ready(FORMED_WITHIN).await;
+    let redis = world.pods("redis").await;
+    cluster.change(json!({"redis": {"maxmemoryPolicy": "allkeys-lfu"}})).await;
+    cluster.rolled(world, &redis, ROLLED_WITHIN).await;
     cluster.delete().await;
     let used = used(&audit.events(|user| user == format!("system:serviceaccount:{system}:{RELEASE}")));
     let granted = granted(world, system, kind);
-    uninstall(world, system);
 
     let unused: Vec<_> = granted.difference(&used).collect();
     let missing: Vec<_> = used.difference(&granted).collect();
@@ -126,15 +126,19 @@ fn used(events: &[Value]) -> BTreeSet<Right> {
     used
 }
 
-/// Rights of the installed role.
+/// Rights of the release's roles.
 fn granted(world: &World, system: &str, kind: &str) -> BTreeSet<Right> {
-    let role = world.kubectl(&["--namespace", system, "get", kind, RELEASE, "--output=json"]);
-    let role: Value = serde_json::from_str(&role).unwrap();
+    let kinds = if kind == "role" { "roles" } else { "roles,clusterroles" };
+    let release = format!("app.kubernetes.io/instance={RELEASE}");
+    let get = ["--namespace", system, "get", kinds, "--selector", &release, "--output=json"];
+    let roles: Value = serde_json::from_str(&world.kubectl(&get)).unwrap();
+    let roles = roles["items"].as_array().unwrap();
+    let rules = roles.iter().flat_map(|role| role["rules"].as_array().unwrap());
     let words = |rule: &Value, key: &str| -> Vec<String> {
         rule[key].as_array().unwrap().iter().map(|word| word.as_str().unwrap().to_owned()).collect()
     };
     let mut granted = BTreeSet::new();
-    for rule in role["rules"].as_array().unwrap() {
+    for rule in rules {
         for group in words(rule, "apiGroups") {
             for resource in words(rule, "resources") {
                 for verb in words(rule, "verbs") {
@@ -273,19 +277,29 @@ async fn second_namespace(world: &World) -> String {
     name
 }
 
-fn install(world: &World, system: &str, namespaced: bool) {
-    let mut helm = Command::new("helm");
-    helm.args(["install", RELEASE]).arg(lab::repository().join("charts/eaiser-operator"));
-    helm.args(["--namespace", system, "--set", &format!("namespaced={namespaced}")]);
-    // The scenario has installed the custom resource as the types define it.
-    helm.args(["--set", "crds.install=false"]).args(operator::chart_images());
-    lab::run(helm);
-    world.kubectl(&["--namespace", system, "rollout", "status", "deployment", RELEASE, "--timeout=90s"]);
+/// The installed chart. Its cluster-wide objects outlive namespaces, so it is uninstalled in any case.
+struct Release {
+    namespace: String,
 }
 
-/// Cluster-wide objects outlive namespaces.
-fn uninstall(_: &World, system: &str) {
-    let mut helm = Command::new("helm");
-    helm.args(["uninstall", RELEASE, "--namespace", system, "--wait"]);
-    lab::run(helm);
+impl Release {
+    fn install(world: &World, namespace: &str, namespaced: bool) -> Self {
+        let mut helm = Command::new("helm");
+        helm.args(["install", RELEASE]).arg(lab::repository().join("charts/eaiser-operator"));
+        helm.args(["--namespace", namespace, "--set", &format!("namespaced={namespaced}")]);
+        // The scenario has installed the custom resource as the types define it.
+        helm.args(["--set", "crds.install=false"]).args(operator::chart_images());
+        lab::run(helm);
+        let release = Self { namespace: namespace.to_owned() };
+        let status = ["rollout", "status", "deployment", RELEASE, "--timeout=120s"];
+        world.kubectl(&[&["--namespace", namespace], &status[..]].concat());
+        release
+    }
+}
+
+impl Drop for Release {
+    fn drop(&mut self) {
+        let arguments = ["uninstall", RELEASE, "--namespace", &self.namespace];
+        let _ = Command::new("helm").args(arguments).status();
+    }
 }

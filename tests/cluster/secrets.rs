@@ -8,7 +8,7 @@ use kube::api::{ListParams, LogParams, PostParams};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 
-use crate::support::cluster::{FORMED_WITHIN, NAME, example_with};
+use crate::support::cluster::{FORMED_WITHIN, NAME, ROLLED_WITHIN, example_with};
 use crate::support::until::seconds;
 use crate::support::{Cluster, Needs, Operator, World, operator, processes, scenario};
 
@@ -43,8 +43,9 @@ fn no_secret_is_readable_anywhere_but_in_secrets_even_when_everything_is_logged(
         for pod in ["eaiser-redis-0-0", "eaiser-mongodb-0"] {
             world.delete::<Pod>(pod).await;
         }
-        cluster.change(json!({"redis": {"maxmemoryPolicy": "volatile-lru"}})).await;
-        cluster.ready(FORMED_WITHIN).await;
+        let redis = world.pods("redis").await;
+        cluster.change(json!({"redis": {"maxmemoryPolicy": "allkeys-lfu"}})).await;
+        cluster.rolled(world, &redis, ROLLED_WITHIN).await;
 
         let canaries = canaries(world).await;
         let places = places(world, &operator).await;

@@ -1,45 +1,191 @@
-//! Wrong situations: the condition names the object and the cause.
+//! Wrong situations: a condition names the object and the cause, and the correction leads to Ready.
 
-use serde_json::json;
+use std::time::{Duration, Instant};
+
+use k8s_openapi::api::core::v1::{LimitRange, PersistentVolumeClaim, ResourceQuota, Secret};
+use kube::api::{DeleteParams, ListParams, PostParams};
+use serde_json::{Value, json};
 
 use crate::support::cluster::{FORMED_WITHIN, condition, example_with};
 use crate::support::until::seconds;
-use crate::support::{Cluster, Needs, Operator, example, scenario, until};
+use crate::support::{Cluster, Needs, Operator, World, example, http, lab, scenario, until};
+
+/// Kubernetes itself takes up to half a minute to find out about some of them.
+const NAMED_WITHIN: Duration = seconds(60);
+
+/// What was wrong and how it was told.
+struct Row {
+    situation: &'static str,
+    condition: &'static str,
+    reason: String,
+    message: String,
+    seconds: f64,
+}
 
 #[test]
 #[ignore = "needs a cluster: make test"]
 fn each_wrong_situation_is_named_and_its_correction_leads_to_ready() {
-    scenario(Needs::Lab, seconds(600), async |world| {
+    scenario(Needs::Lab, seconds(900), async |world| {
         let _operator = Operator::start(world);
-        let secret =
-            json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "eaiser-mongodb-keyfile"}});
-        let file = world.directory.join("foreign.yaml");
-        std::fs::write(&file, secret.to_string()).unwrap();
-        world.kubectl(&["apply", "--filename", file.to_str().unwrap()]);
-
-        let cluster =
-            Cluster::apply(world, example_with(json!({"api": {"image": "localhost/eaiser/none:1"}}))).await;
-        cluster.complains(&["Secret/eaiser-mongodb-keyfile", "does not belong"], seconds(60)).await;
-        world.kubectl(&["delete", "secret", "eaiser-mongodb-keyfile"]);
-        cluster.complains(&["cannot pull image", "localhost/eaiser/none:1"], FORMED_WITHIN).await;
-        cluster.change(example()["spec"].clone()).await;
+        let mut table = Vec::new();
+        without_storage_class(world, &mut table).await;
+        let cluster = from_the_start(world, &mut table).await;
         cluster.ready(FORMED_WITHIN).await;
+        let item = Item::keep(world).await;
+        while_it_serves(&cluster, &mut table).await;
+        item.is_still_there(world).await;
+        record(&table);
+    });
+}
 
-        cluster.change(json!({"gateway": {"resources": {"requests": {"memory": "900Gi"}}}})).await;
-        cluster.complains(&["eaiser-gateway", "unschedulable", "memory"], seconds(60)).await;
-        cluster.change(example()["spec"].clone()).await;
-        cluster.ready(FORMED_WITHIN).await;
+/// The class of a volume is for good: the cluster is deleted with its empty claims, and made anew.
+async fn without_storage_class(world: &World, table: &mut Vec<Row>) {
+    let storage = json!({"redis": {"storage": {"className": "missing"}}});
+    let cluster = Cluster::apply(world, example_with(storage)).await;
+    let words = ["PersistentVolumeClaim data-eaiser-redis-", "\"missing\" not found"];
+    let mut look = Look { cluster: &cluster, table };
+    look.sees("StorageClass does not exist", "RedisReady", "ClaimPending", &words).await;
+    cluster.delete().await;
+    let claims = world.api::<PersistentVolumeClaim>();
+    claims.delete_collection(&DeleteParams::default(), &ListParams::default()).await.unwrap();
+}
 
-        // The floor follows from the baseline users, which admission cannot compute.
-        cluster.change(json!({"api": {"replicas": 1, "maxReplicas": 1}})).await;
-        until("the problem of the plan is reported", seconds(20), async || {
-            let object = cluster.get().await;
-            let valid =
-                condition(&object, "SpecValid").map(|valid| valid.message.clone()).unwrap_or_default();
-            if valid.contains("spec.api.maxReplicas") { Ok(()) } else { Err(valid) }
+/// A cluster that is wrong in six ways when it is created; each correction uncovers the next.
+async fn from_the_start(world: &World, table: &mut Vec<Row>) -> Cluster {
+    create::<Secret>(world, json!({"metadata": {"name": "eaiser-mongodb-keyfile"}})).await;
+    let limits = json!([{"type": "Container", "max": {"memory": "100Mi"}}]);
+    create::<LimitRange>(world, json!({"metadata": {"name": "small"}, "spec": {"limits": limits}})).await;
+    let reference = json!({"secretKeyRef": {"name": "app-settings", "key": "greeting"}});
+    let cluster = Cluster::apply(
+        world,
+        example_with(json!({
+            "api": {"image": "localhost/eaiser/none:1", "env": [{"name": "GREETING", "valueFrom": reference}]},
+        })),
+    )
+    .await;
+    let mut look = Look { cluster: &cluster, table };
+    look.sees("foreign Secret", "MongoDBReady", "ForeignObject", &["Secret/eaiser-mongodb-keyfile"]).await;
+    world.delete::<Secret>("eaiser-mongodb-keyfile").await;
+    let words = ["StatefulSet eaiser-redis-", "maximum memory usage per Container is 100Mi"];
+    look.sees("LimitRange below the pods' limits", "RedisReady", "PodsRefused", &words).await;
+    let hard = json!({"hard": {"limits.memory": "200Mi"}});
+    create::<ResourceQuota>(world, json!({"metadata": {"name": "tight"}, "spec": hard})).await;
+    world.delete::<LimitRange>("small").await;
+    let words = ["StatefulSet eaiser-mongodb", "exceeded quota: tight"];
+    look.sees("quota too small for the database", "MongoDBReady", "QuotaExceeded", &words).await;
+    world.delete::<ResourceQuota>("tight").await;
+    let words = ["pod eaiser-api-", "localhost/eaiser/none:1"];
+    look.sees("image does not exist", "ApiReady", "ImagePullFailed", &words).await;
+    let image = json!({"api": {"image": example()["spec"]["api"]["image"]}});
+    cluster.change(image).await;
+    let words = ["pod eaiser-api-", "secret \"app-settings\" not found"];
+    look.sees("Secret of a variable is missing", "ApiReady", "ConfigurationMissing", &words).await;
+    create::<Secret>(world, json!({"metadata": {"name": "app-settings"}, "stringData": {"other": "x"}}))
+        .await;
+    let words = ["pod eaiser-api-", "key greeting in Secret"];
+    look.sees("key of a Secret is missing", "ApiReady", "ConfigurationMissing", &words).await;
+    world.merge::<Secret>("app-settings", json!({"stringData": {"greeting": "hello"}})).await;
+    cluster
+}
+
+/// A running cluster whose spec is changed for the worse and back; what runs goes on meanwhile.
+async fn while_it_serves(cluster: &Cluster, table: &mut Vec<Row>) {
+    let mut look = Look { cluster, table };
+    cluster.change(json!({"gateway": {"resources": {"requests": {"memory": "900Gi"}}}})).await;
+    let words = ["pod eaiser-gateway-", "Insufficient memory"];
+    look.sees("no node has the memory", "GatewayReady", "PodUnschedulable", &words).await;
+    cluster.change(json!({"gateway": {"resources": example()["spec"]["gateway"]["resources"]}})).await;
+    cluster.ready(FORMED_WITHIN).await;
+
+    cluster.change(json!({"api": {"env": [{"name": "STORE_TIMEOUT_MS", "value": "soon"}]}})).await;
+    let words = ["pod eaiser-api-", "STORE_TIMEOUT_MS"];
+    look.sees("container ends at start", "ApiReady", "PodCrashing", &words).await;
+    cluster.change(json!({"api": {"env": null, "resources": {"requests": {"memory": "24Mi"}}}})).await;
+    let words = ["pod eaiser-api-", "memory limit 24Mi"];
+    look.sees("memory limit too low", "ApiReady", "OutOfMemory", &words).await;
+    let resources = example()["spec"]["api"]["resources"].clone();
+    cluster.change(json!({"api": {"resources": resources, "probes": {"readiness": "/nowhere"}}})).await;
+    let words = ["pod eaiser-api-", "Readiness probe failed", "404"];
+    look.sees("readiness path does not exist", "ApiReady", "ProbeFailing", &words).await;
+    cluster.change(json!({"api": {"probes": null}})).await;
+    cluster.ready(FORMED_WITHIN).await;
+
+    // The floor follows from the baseline users, which admission cannot compute.
+    cluster.change(json!({"api": {"replicas": 1, "maxReplicas": 1}})).await;
+    look.sees("spec cannot be carried out", "SpecValid", "SpecInvalid", &["spec.api.maxReplicas"]).await;
+    cluster.change(json!({"api": {"replicas": 2, "maxReplicas": null}})).await;
+    cluster.ready(FORMED_WITHIN).await;
+}
+
+/// Looks for one verdict after the other and notes it.
+struct Look<'a> {
+    cluster: &'a Cluster,
+    table: &'a mut Vec<Row>,
+}
+
+impl Look<'_> {
+    async fn sees(&mut self, situation: &'static str, type_: &'static str, reason: &str, words: &[&str]) {
+        let begin = Instant::now();
+        let found = until(&format!("{type_} is {reason} and names {words:?}"), NAMED_WITHIN, async || {
+            let object = self.cluster.get().await;
+            let found = condition(&object, type_).cloned().ok_or("no such condition")?;
+            let named = found.reason == reason && words.iter().all(|word| found.message.contains(word));
+            if named { Ok(found) } else { Err(format!("{}: {}", found.reason, found.message)) }
         })
         .await;
-        cluster.change(json!({"api": {"replicas": 2, "maxReplicas": null}})).await;
-        cluster.ready(FORMED_WITHIN).await;
-    });
+        let seconds = (begin.elapsed().as_secs_f64() * 10.0).round() / 10.0;
+        println!("{situation}: after {seconds} s {type_} {reason}: {}", found.message);
+        let Self { table, .. } = self;
+        table.push(Row {
+            situation,
+            condition: type_,
+            reason: found.reason,
+            message: found.message,
+            seconds,
+        });
+    }
+}
+
+fn record(table: &[Row]) {
+    println!("| situation | condition | reason | message | named after |\n|---|---|---|---|---|");
+    let mut rows = Vec::new();
+    for Row { situation, condition, reason, message, seconds } in table {
+        println!("| {situation} | {condition} | {reason} | {message} | {seconds} s |");
+        rows.push(json!({
+            "situation": situation, "condition": condition, "reason": reason, "message": message,
+            "secondsUntilNamed": seconds,
+        }));
+    }
+    let directory = lab::target().join("measurements");
+    std::fs::create_dir_all(&directory).unwrap();
+    let file = directory.join("situations.json");
+    std::fs::write(&file, serde_json::to_string_pretty(&rows).unwrap()).unwrap();
+    println!("{} situations, each named and corrected; in {}", table.len(), file.display());
+    assert!(table.len() >= 10);
+}
+
+async fn create<K>(world: &World, object: Value)
+where
+    K: kube::Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
+        + Clone
+        + std::fmt::Debug
+        + serde::Serialize
+        + serde::de::DeserializeOwned,
+{
+    world.api::<K>().create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await.unwrap();
+}
+
+/// Something written before the faults, to be read after them.
+struct Item(String);
+
+impl Item {
+    async fn keep(world: &World) -> Self {
+        let written = http::post(&http::gateway(world, "/items"), &json!({"name": "kept", "value": 7})).await;
+        Self(written.unwrap().body["id"].as_str().unwrap().to_owned())
+    }
+
+    async fn is_still_there(&self, world: &World) {
+        let read = http::get(&http::gateway(world, &format!("/items/{}", self.0))).await.unwrap();
+        assert_eq!((read.status, &read.body["value"]), (200, &json!(7)), "{read:?}");
+    }
 }

@@ -51,15 +51,19 @@ fn a_missing_file_is_named() {
 }
 
 #[test]
-fn wrong_usage_exits_with_two() {
-    assert_eq!(eaiser(&["plan"]).status.code(), Some(2));
-    assert_eq!(eaiser(&["scale"]).status.code(), Some(2));
+fn wrong_usage_exits_with_one_since_two_means_changes() {
+    assert_eq!(eaiser(&["plan"]).status.code(), Some(1));
+    assert_eq!(eaiser(&["scale"]).status.code(), Some(1));
+    assert_eq!(eaiser(&["--version"]).status.code(), Some(0));
 }
 
 #[test]
 fn help_shows_examples() {
     assert!(text(&eaiser(&["--help"]).stdout).contains("Examples:"));
-    assert!(text(&eaiser(&["plan", "--help"]).stdout).contains("Exit codes:"));
+    for command in ["plan", "status"] {
+        let help = text(&eaiser(&[command, "--help"]).stdout);
+        assert!(help.contains("Examples:") && help.contains("Exit codes:"), "{help}");
+    }
 }
 
 #[test]
@@ -72,4 +76,16 @@ fn an_operator_without_a_cluster_says_what_to_set() {
         .unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("KUBECONFIG"), "{}", text(&output.stderr));
+}
+
+/// kubectl finds `kubectl eaiser` by the name of a file on the PATH.
+#[test]
+fn linked_as_a_kubectl_plugin_it_shows_how_it_was_called() {
+    let link =
+        std::env::temp_dir().join(format!("eaiser-plugin-{}", std::process::id())).join("kubectl-eaiser");
+    std::fs::create_dir_all(link.parent().unwrap()).unwrap();
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_eaiser"), &link).unwrap();
+    let output = Command::new(&link).args(["status", "--help"]).output().unwrap();
+    std::fs::remove_dir_all(link.parent().unwrap()).unwrap();
+    assert!(text(&output.stdout).contains("Usage: kubectl eaiser status"), "{}", text(&output.stdout));
 }

@@ -102,21 +102,3 @@ async fn claims_are_deleted_by_uid_and_one_that_is_gone_already_holds_nothing_up
     })
     .await;
 }
-
-#[tokio::test]
-async fn the_policy_of_an_object_that_does_not_parse_is_read_as_it_is_stored() {
-    for (stored, expected) in [("Delete", DeletionPolicy::Delete), ("Remove", DeletionPolicy::Retain)] {
-        let act =
-            async move |client: Client| finalize::policy_as_stored(&client, &metadata(&[])).await.unwrap();
-        let policy = with_server(act, move |mut server: Server| async move {
-            let (request, _, respond) = next(&mut server).await;
-            assert_eq!(request.uri().query(), Some("&fieldSelector=metadata.name%3Deaiser"));
-            let object = json!({"apiVersion": "eaiser.io/v1alpha1", "kind": "EaiserCluster", "metadata": {"name": "eaiser"},
-                "spec": {"api": "not an object", "operation": {"deletionPolicy": stored}}});
-            let list = json!({"apiVersion": "eaiser.io/v1alpha1", "kind": "EaiserClusterList", "metadata": {}, "items": [object]});
-            respond.send_response(answer(StatusCode::OK, &list));
-        })
-        .await;
-        assert_eq!(policy, expected);
-    }
-}

@@ -8,10 +8,19 @@
 )]
 #![allow(missing_docs, reason = "test functions say what they prove by their names")]
 
+mod api_server;
 mod apply;
 mod architecture;
 mod command_line;
+mod conditions;
 mod crd;
 mod examples;
 mod finalize;
 mod immutable;
+mod live_cluster;
+mod metrics;
+mod monitoring;
+mod plan_cluster;
+mod status;
+mod status_command;
+mod upgrade;

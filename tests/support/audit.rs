@@ -25,8 +25,12 @@ pub struct Call {
     pub object: String,
     /// HTTP status.
     pub code: u64,
+    /// When it came.
+    pub received: Timestamp,
     /// When its answer was sent.
     pub answered: Timestamp,
+    /// User agent, in which an operator names itself.
+    pub agent: String,
 }
 
 impl Audit {
@@ -77,7 +81,9 @@ fn call(event: &Value) -> Call {
         verb: event["verb"].as_str().unwrap_or_default().to_owned(),
         object,
         code: event["responseStatus"]["code"].as_u64().unwrap_or_default(),
+        received: time("requestReceivedTimestamp"),
         answered: time("stageTimestamp"),
+        agent: event["userAgent"].as_str().unwrap_or_default().to_owned(),
     }
 }
 
@@ -85,6 +91,11 @@ impl Call {
     /// Whether it changed, or tried to change, something.
     pub fn writes(&self) -> bool {
         !matches!(self.verb.as_str(), "get" | "list" | "watch")
+    }
+
+    /// Whether it is about a child of a cluster, and not about events, the lease or the cluster itself.
+    pub fn is_child(&self) -> bool {
+        !["events/", "leases/", "eaiserclusters/"].iter().any(|other| self.object.starts_with(other))
     }
 
     /// Whether it only watches.

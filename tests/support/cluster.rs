@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use eaiser_operator::crd::EaiserCluster;
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{Api, DeleteParams, Patch, PatchParams};
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use super::until::seconds;
@@ -13,6 +13,9 @@ use super::{World, lab, until};
 
 /// Time until Ready that a healthy cluster never needs, even on busy nodes.
 pub const FORMED_WITHIN: Duration = Duration::from_secs(150);
+
+/// The same of a roll of every Redis pod, one after the other.
+pub const ROLLED_WITHIN: Duration = Duration::from_secs(240);
 
 /// Name of the example cluster.
 pub const NAME: &str = "eaiser";
@@ -89,6 +92,23 @@ impl Cluster {
             }
         })
         .await
+    }
+
+    /// Waits until it is Ready and nothing is under way, and has none of the pods `before` any more.
+    pub async fn rolled(&self, world: &World, before: &[Pod], within: Duration) {
+        let uids: Vec<_> = before.iter().map(|pod| pod.metadata.uid.clone()).collect();
+        until("every pod is a new one and the cluster Ready", within, async || {
+            let pods = world.api::<Pod>().list(&ListParams::default()).await.unwrap().items;
+            let old: Vec<_> = pods.iter().filter(|pod| uids.contains(&pod.metadata.uid)).collect();
+            let cluster = self.get().await;
+            let settled = is_current(&cluster) && holds(&cluster, "Ready") && !holds(&cluster, "Progressing");
+            if settled && old.is_empty() {
+                Ok(())
+            } else {
+                Err(format!("{} old, {}", old.len(), message(&cluster)))
+            }
+        })
+        .await;
     }
 
     /// Waits until Ready is not true and its message holds every one of `words`.

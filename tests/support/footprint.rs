@@ -106,6 +106,14 @@ impl Footprint {
         self.objects.insert(key.to_owned(), json!(count + 1));
     }
 
+    /// This and the volume claims of another.
+    pub fn with_claims_of(&self, other: &Self) -> Self {
+        let mut sum = self.clone();
+        let claims = other.objects.iter().filter(|(key, _)| key.starts_with("PersistentVolumeClaim/"));
+        sum.objects.extend(claims.map(|(key, value)| (key.clone(), value.clone())));
+        sum
+    }
+
     /// What is in one and not in the other, one line each; generations are not compared.
     pub fn differences(&self, expected: &Self) -> Vec<String> {
         let keys: BTreeSet<_> = self.objects.keys().chain(expected.objects.keys()).collect();

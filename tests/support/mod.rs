@@ -1,6 +1,7 @@
 //! What the scenarios share: the lab, one namespace each, the operator's process, the databases.
 
 pub mod audit;
+pub mod candidate;
 pub mod cluster;
 pub mod databases;
 pub mod diagnosis;
@@ -12,6 +13,7 @@ pub mod processes;
 pub mod proxy;
 pub mod scenario;
 pub mod until;
+pub mod wire;
 pub mod world;
 
 pub use cluster::{Cluster, example};

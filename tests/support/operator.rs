@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::{World, http, lab};
 
 /// Name of the operator's ServiceAccount.
-const ACCOUNT: &str = "eaiser-operator";
+pub const ACCOUNT: &str = "eaiser-operator";
 /// File with what every operator of a scenario logged.
 pub const LOG: &str = "operator.log";
 /// Redis of the lab; its image has a shell too.
@@ -42,8 +42,8 @@ impl Operator {
     }
 
     fn spawn(world: &World, kubeconfig: &Path, further: &[&str]) -> Self {
-        let mut log = OpenOptions::new().create(true).append(true).open(world.directory.join(LOG)).unwrap();
-        writeln!(log, "--- an operator starts").unwrap();
+        remark(world, "an operator starts");
+        let log = OpenOptions::new().append(true).open(world.directory.join(LOG)).unwrap();
         let address = free_address();
         let process = Command::new(binary())
             .args(["operator", "--namespace", &world.namespace, "--http-address", &address])
@@ -98,7 +98,7 @@ pub fn user(world: &World) -> String {
 
 /// Flag that lets the network policies admit an operator that is no pod: in the lab it runs where the
 /// API server does.
-fn address_block(world: &World) -> Option<String> {
+pub fn address_block(world: &World) -> Option<String> {
     api_server_address(world).map(|address| format!("--operator-address-block={address}/32"))
 }
 
@@ -115,7 +115,7 @@ pub fn api_server_address(world: &World) -> Option<&'static str> {
 
 /// A kubeconfig with a token of the ServiceAccount and the rights of the chart: the one place that
 /// decides as whom the operator acts.
-fn operator_kubeconfig(world: &World) -> PathBuf {
+pub fn operator_kubeconfig(world: &World) -> PathBuf {
     let path = world.directory.join("operator.kubeconfig");
     if path.exists() {
         return path;
@@ -175,7 +175,7 @@ pub fn chart_images() -> Vec<String> {
 }
 
 /// The MongoDB that the lab has: the real one or its stand-in.
-fn mongodb_image() -> &'static str {
+pub fn mongodb_image() -> &'static str {
     static IMAGE: OnceLock<String> = OnceLock::new();
     IMAGE.get_or_init(|| match lab::name() {
         Some(_) => lab::output(&["image", "mongod-name"]),
@@ -183,8 +183,14 @@ fn mongodb_image() -> &'static str {
     })
 }
 
-fn free_address() -> String {
+pub fn free_address() -> String {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+}
+
+/// Puts a line of the scenario's own between those of its operators.
+pub fn remark(world: &World, line: &str) {
+    let mut log = OpenOptions::new().create(true).append(true).open(world.directory.join(LOG)).unwrap();
+    writeln!(log, "--- {line}").unwrap();
 }
 
 /// Everything the scenario's operators logged.

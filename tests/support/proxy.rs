@@ -33,9 +33,10 @@ use fault::{Fault, Point, Rule, Side};
 #[derive(Clone, Debug)]
 pub struct Call {
     pub asked: Asked,
-    pub at: Instant,
     /// HTTP status of the server's own answer; none while it is out, or when the server never saw it.
     pub code: Option<u16>,
+    /// Whether a fault met it.
+    pub met: bool,
 }
 
 /// Kills the operator.
@@ -117,6 +118,11 @@ impl Proxy {
         self.shared.record().calls.clone()
     }
 
+    /// When the last write was asked for or answered.
+    pub fn last_write(&self) -> Option<Instant> {
+        self.shared.record().last_write
+    }
+
     /// Whether nothing was written for this long and no write is under way.
     pub fn is_quiet(&self, pause: Duration) -> bool {
         let record = self.shared.record();
@@ -138,17 +144,18 @@ impl Shared {
     /// Notes the request; its number, and the side on which the operator dies at it.
     fn note(&self, asked: &Asked) -> (usize, Option<Side>) {
         let mut record = self.record();
-        record.calls.push(Call { asked: asked.clone(), at: Instant::now(), code: None });
+        record.calls.push(Call { asked: asked.clone(), code: None, met: false });
         let number = record.calls.len() - 1;
         if !asked.verb.writes() {
             return (number, None);
         }
         record.last_write = Some(Instant::now());
-        let count = record.seen.entry(asked.clone()).or_default();
+        let write = asked.as_write();
+        let count = record.seen.entry(write.clone()).or_default();
         *count += 1;
         let count = *count;
         let dies =
-            record.crash.as_ref().filter(|(point, _)| point.write == *asked && point.occurrence == count);
+            record.crash.as_ref().filter(|(point, _)| point.write == write && point.occurrence == count);
         (number, dies.map(|(point, _)| point.side))
     }
 
@@ -156,6 +163,12 @@ impl Shared {
         let crash = self.record().crash.take();
         if let Some((_, kill)) = crash {
             kill();
+        }
+    }
+
+    fn met(&self, number: usize) {
+        if let Some(call) = self.record().calls.get_mut(number) {
+            call.met = true;
         }
     }
 
@@ -203,7 +216,10 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Respo
     let mut faults = shared.faults.subscribe();
     match body::met(&faults, &asked) {
         None => pass_on(&shared, number, asked, request).await,
-        Some(fault) => meet(fault, &shared, number, &asked, request, &mut faults).await,
+        Some(fault) => {
+            shared.met(number);
+            meet(fault, &shared, number, &asked, request, &mut faults).await
+        }
     }
 }
 
@@ -223,10 +239,12 @@ async fn meet(
         Fault::HangAfter | Fault::ResetAfter => {
             let _ = forward(shared, number, asked, request).await;
         }
-        Fault::HangBefore | Fault::ResetBefore | Fault::BreakWatch | Fault::Partition => {}
+        Fault::Partition => body::until_cleared(faults, asked).await,
+        Fault::HangBefore | Fault::ResetBefore | Fault::BreakWatch => {}
     }
-    if matches!(fault, Fault::HangBefore | Fault::HangAfter | Fault::Partition) {
-        body::until_cleared(faults, asked).await;
+    if matches!(fault, Fault::HangBefore | Fault::HangAfter) {
+        // The client gives up, and its connection ends this.
+        std::future::pending::<()>().await;
     }
     Err(format!("injected: {fault:?}").into())
 }

@@ -7,7 +7,7 @@ use super::restarts::{self, Restart};
 use crate::apply::difference::{FieldChange, between};
 use crate::apply::preview::{Action, ObjectChange, preview};
 use crate::crd::{EaiserCluster, EaiserClusterSpec};
-use crate::desired;
+use crate::desired::{self, stage::Progress};
 use crate::names::{ANNOTATION_CONFIGURATION, Tier};
 use crate::plan::Plan;
 use crate::snapshot::Snapshot;
@@ -134,6 +134,10 @@ fn notes(plan: &Plan, spec: &EaiserClusterSpec, seen: &Seen) -> Vec<String> {
         notes.push(
             "the cluster is paused: nothing of this happens until operation.paused is false".to_owned(),
         );
+    }
+    let stage = desired::stage::Stage::of(plan, &seen.snapshot);
+    if matches!(stage.progress, Progress::Stopping | Progress::Starting) {
+        notes.push("tiers stop and start one after the other: what is listed is the next step".to_owned());
     }
     let status = seen.cluster.as_ref().and_then(|cluster| cluster.status.as_ref());
     let observed = status.and_then(|status| status.observed_generation);

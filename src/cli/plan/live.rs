@@ -1,7 +1,6 @@
 //! `eaiser plan --cluster`: reads the live cluster and compares. IO.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
@@ -16,7 +15,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::comparison::{Comparison, Seen};
-use super::settings;
+use super::settings::{self, Given};
 use crate::apply::preview::Action;
 use crate::cli::kubernetes::{self, Connection, Kubernetes, children_of};
 use crate::crd::{EaiserCluster, EaiserClusterSpec};
@@ -45,7 +44,8 @@ pub(super) enum Error {
 }
 
 fn lines(problems: &Problems) -> String {
-    problems.0.iter().map(|problem| format!("\n  {problem}")).collect()
+    let lines: Vec<String> = problems.0.iter().map(|problem| format!("\n  {problem}")).collect();
+    lines.concat()
 }
 
 /// What to compare.
@@ -54,7 +54,7 @@ pub(super) struct Question<'a> {
     pub(super) name: Option<&'a str>,
     pub(super) connection: &'a Connection,
     /// Settings that the caller gave.
-    pub(super) given: &'a BTreeMap<String, String>,
+    pub(super) given: &'a Given,
 }
 
 /// Compares every cluster asked for.
@@ -76,13 +76,20 @@ pub(super) async fn compare(question: &Question<'_>) -> Result<Vec<Comparison>, 
         return Err(kubernetes::Error::NoCluster { namespace: kubernetes.namespace }.into());
     }
     for cluster in clusters {
-        let name = cluster.name_any();
-        let seen = see(&kubernetes, &kubernetes.namespace, &name, Some(cluster)).await?;
-        let spec = seen.cluster.as_ref().map(|cluster| cluster.spec.clone());
-        let Some(spec) = spec else { continue };
-        comparisons.push(finish(&kubernetes, question, &name, spec, seen, &kubernetes.namespace).await?);
+        let spec = cluster.spec.clone();
+        let identity = identity(&kubernetes.namespace, &cluster.name_any(), Some(&cluster));
+        let seen = see(&kubernetes, &identity, Some(cluster)).await?;
+        comparisons.push(finish(&kubernetes, question, identity, spec, seen).await?);
     }
     Ok(comparisons)
+}
+
+fn identity(namespace: &str, name: &str, cluster: Option<&EaiserCluster>) -> Identity {
+    Identity {
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+        uid: cluster.and_then(ResourceExt::uid).unwrap_or_default(),
+    }
 }
 
 async fn of_file(
@@ -107,30 +114,31 @@ async fn of_file(
         manifest::change(document, cluster)
             .map_err(|problems| Error::Problems { name: name.clone(), problems })?;
     }
-    let seen = see(kubernetes, &namespace, &name, cluster).await?;
-    finish(kubernetes, question, &name, planned, seen, &namespace).await
+    let identity = identity(&namespace, &name, cluster.as_ref());
+    let seen = see(kubernetes, &identity, cluster).await?;
+    finish(kubernetes, question, identity, planned, seen).await
 }
 
 async fn finish(
     kubernetes: &Kubernetes,
     question: &Question<'_>,
-    name: &str,
+    identity: Identity,
     spec: EaiserClusterSpec,
     mut seen: Seen,
-    namespace: &str,
 ) -> Result<Comparison, Error> {
-    let operator = settings::of_operator(kubernetes, namespace).await;
+    let operator = settings::of_operator(kubernetes, &identity.namespace).await;
     let settings =
         settings::settle(question.given, operator.as_ref(), seen.cluster.as_ref(), &seen.snapshot.children);
-    let identity = Identity {
-        namespace: namespace.to_owned(),
-        name: name.to_owned(),
-        uid: seen.cluster.as_ref().and_then(ResourceExt::uid).unwrap_or_default(),
-    };
     seen.snapshot.credentials = Credentials::placeholder().or_live(&identity, &seen.snapshot.children);
-    let plan: Plan = plan::plan(identity, &spec, &settings)
-        .map_err(|problems| Error::Problems { name: name.to_owned(), problems })?;
+    let name = identity.name.clone();
+    let plan: Plan =
+        plan::plan(identity, &spec, &settings).map_err(|problems| Error::Problems { name, problems })?;
     let mut comparison = Comparison::new(&plan, &spec, &seen);
+    if operator.is_none() && comparison.exists && comparison.has_changes() {
+        comparison.notes.push(
+            "no Deployment of the operator is to be seen, so settings other than images are this program's defaults: give those of the operator as flags".to_owned(),
+        );
+    }
     mark_taken_names(kubernetes, &mut comparison).await;
     Ok(comparison)
 }
@@ -156,10 +164,10 @@ async fn mark_taken_names(kubernetes: &Kubernetes, comparison: &mut Comparison) 
 /// Lists every kind of child, as far as the caller may.
 async fn see(
     kubernetes: &Kubernetes,
-    namespace: &str,
-    name: &str,
+    identity: &Identity,
     cluster: Option<EaiserCluster>,
 ) -> Result<Seen, Error> {
+    let Identity { namespace, name, .. } = identity;
     let progress = Progress::start(&format!("reading {namespace}/{name}"));
     let served = ServedKinds {
         prometheus_rules: kubernetes.serves::<PrometheusRule>().await?,
@@ -219,7 +227,7 @@ impl Reader<'_> {
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
     {
-        match self.kubernetes.list(self.namespace, &children_of(self.name)).await {
+        match Box::pin(self.kubernetes.list(self.namespace, &children_of(self.name))).await {
             Err(kubernetes::Error::Forbidden { .. }) => {
                 self.unreadable.borrow_mut().push(K::kind(&()).into_owned());
                 Ok(Vec::new())

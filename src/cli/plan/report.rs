@@ -126,7 +126,9 @@ fn field(text: &mut String, change: &FieldChange, width: usize, (indent, aligned
         format!("{old} → {new}")
     };
     let columns = both.chars().count();
-    if indent + path.chars().count().max(aligned) + 2 + columns <= width {
+    let beside = |aligned: usize| indent + path.chars().count().max(aligned) + 2 + columns <= width;
+    if beside(0) {
+        let aligned = if beside(aligned) { aligned } else { 0 };
         let _ = writeln!(text, "{blanks}{path:aligned$}  {both}");
     } else if indent + 2 + columns <= width {
         let _ = writeln!(text, "{blanks}{path}\n{blanks}  {both}");

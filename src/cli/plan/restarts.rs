@@ -64,12 +64,13 @@ fn of_deployment(deployment: &Deployment, changes: &[ObjectChange], seen: &Seen)
     let why = describe(pods.first()?, &spec.template);
     let rolling = spec.strategy.as_ref().and_then(|strategy| strategy.rolling_update.as_ref());
     let amount = |value: Option<&IntOrString>| match value {
-        Some(IntOrString::Int(count)) => count.to_string(),
-        Some(IntOrString::String(share)) => share.clone(),
-        None => "25%".to_owned(),
+        Some(IntOrString::Int(0)) => "none".to_owned(),
+        Some(IntOrString::Int(count)) => format!("at most {count}"),
+        Some(IntOrString::String(share)) => format!("at most {share}"),
+        None => "at most 25%".to_owned(),
     };
     let order = format!(
-        "a rolling update with up to {} more pods and at most {} away",
+        "a rolling update, meanwhile {} above the wanted count and {} below it",
         amount(rolling.and_then(|rolling| rolling.max_surge.as_ref())),
         amount(rolling.and_then(|rolling| rolling.max_unavailable.as_ref())),
     );

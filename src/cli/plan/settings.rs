@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::EnvVar;
 use kube::Api;
 use kube::ResourceExt;
 use kube::api::ListParams;
@@ -25,14 +26,17 @@ use crate::snapshot::children::find;
 /// Variable by which an operator is confined to a namespace.
 const CONFINED: &str = "EAISER_NAMESPACE";
 
-/// Settings that the caller gave by flag or variable, by the argument's id.
-pub(in crate::cli) fn given(matches: &ArgMatches) -> BTreeMap<String, String> {
+/// Values of arguments, by the argument's id.
+pub(in crate::cli) type Given = BTreeMap<String, Vec<String>>;
+
+/// Settings that the caller gave by flag or variable.
+pub(in crate::cli) fn given(matches: &ArgMatches) -> Given {
     let command = Settings::augment_args(Command::new(OPERATOR));
     let ids = command.get_arguments().map(|argument| argument.get_id().to_string());
     let given = ids.filter_map(|id| {
         let source = matches.value_source(&id)?;
-        let value = matches.get_raw(&id)?.next()?.to_string_lossy().into_owned();
-        (source != ValueSource::DefaultValue).then_some((id, value))
+        let values = matches.get_raw(&id)?.map(|value| value.to_string_lossy().into_owned());
+        (source != ValueSource::DefaultValue).then(|| (id, values.collect()))
     });
     given.collect()
 }
@@ -45,12 +49,11 @@ pub(super) async fn of_operator(
 ) -> Option<BTreeMap<String, String>> {
     let parameters = ListParams::default().labels(&format!("{LABEL_NAME}={OPERATOR}"));
     let everywhere: Api<Deployment> = Api::all(kubernetes.client.clone());
-    let found = match everywhere.list(&parameters).await {
-        Ok(list) => list.items,
-        Err(_) => {
-            let here: Api<Deployment> = Api::namespaced(kubernetes.client.clone(), namespace);
-            here.list(&parameters).await.ok()?.items
-        }
+    let found = if let Ok(list) = everywhere.list(&parameters).await {
+        list.items
+    } else {
+        let here: Api<Deployment> = Api::namespaced(kubernetes.client.clone(), namespace);
+        here.list(&parameters).await.ok()?.items
     };
     // One confined to this namespace comes before one for all.
     let confined = |deployment: &&Deployment| deployment.namespace().as_deref() == Some(namespace);
@@ -62,12 +65,17 @@ pub(super) async fn of_operator(
 fn environment(deployment: &Deployment) -> Option<BTreeMap<String, String>> {
     let containers = &deployment.spec.as_ref()?.template.spec.as_ref()?.containers;
     let variables = containers.first()?.env.iter().flatten();
-    Some(variables.map(|one| (one.name.clone(), one.value.clone().unwrap_or_default())).collect())
+    let value = |variable: &EnvVar| {
+        let field = variable.value_from.as_ref().and_then(|source| source.field_ref.as_ref());
+        let is_namespace = field.is_some_and(|field| field.field_path == "metadata.namespace");
+        if is_namespace { deployment.namespace() } else { variable.value.clone() }
+    };
+    Some(variables.filter_map(|variable| Some((variable.name.clone(), value(variable)?))).collect())
 }
 
 /// The settings, put together from what is known.
 pub(super) fn settle(
-    given: &BTreeMap<String, String>,
+    given: &Given,
     operator: Option<&BTreeMap<String, String>>,
     cluster: Option<&EaiserCluster>,
     children: &Children,
@@ -76,14 +84,10 @@ pub(super) fn settle(
     let mut arguments = Vec::new();
     for argument in command().get_arguments() {
         let variable = argument.get_env().and_then(|name| operator?.get(name.to_str()?));
-        let value = given.get(argument.get_id().as_str()).or(variable);
-        if let (Some(value), Some(long)) = (value, argument.get_long()) {
-            let takes_value = argument.get_action().takes_values();
-            if takes_value {
-                arguments.push(format!("--{long}={value}"));
-            } else if value == "true" {
-                arguments.push(format!("--{long}"));
-            }
+        let variable = || variable.filter(|value| !value.is_empty()).cloned().into_iter().collect();
+        let values: Vec<String> = given.get(argument.get_id().as_str()).cloned().unwrap_or_else(variable);
+        if let Some(long) = argument.get_long() {
+            arguments.extend(values.into_iter().map(|value| format!("--{long}={value}")));
         }
     }
     let parsed =
@@ -96,12 +100,7 @@ pub(super) fn settle(
 }
 
 /// An image that the stored spec leaves open and that the operator itself wrote is its setting.
-fn infer(
-    settings: &mut Settings,
-    given: &BTreeMap<String, String>,
-    cluster: &EaiserCluster,
-    children: &Children,
-) {
+fn infer(settings: &mut Settings, given: &Given, cluster: &EaiserCluster, children: &Children) {
     let name = |suffix: String| format!("{}-{suffix}", cluster.name_any());
     let spec = &cluster.spec;
     let mut take = |id: &str, left_open: bool, live: Option<Value>, container: &str| {
@@ -169,7 +168,7 @@ mod tests {
     fn what_the_caller_says_comes_before_what_the_operator_runs_with() {
         let operator =
             map(&[("EAISER_GATEWAY_IMAGE", "operator/nginx:1"), ("EAISER_REDIS_IMAGE", "operator/redis:1")]);
-        let given = map(&[("gateway_image", "mine/nginx:2")]);
+        let given = [("gateway_image".to_owned(), vec!["mine/nginx:2".to_owned()])].into();
         let settings = settle(&given, Some(&operator), None, &Children::default());
         assert_eq!(settings.gateway_image, "mine/nginx:2");
         assert_eq!(settings.redis_image, "operator/redis:1");
@@ -182,6 +181,31 @@ mod tests {
                 "f:containers": {"k:{\"name\":\"nginx\"}": {"f:image": {}}}}}}}}]},
             "spec": {"template": {"spec": {"containers": [{"name": "nginx", "image": "live/nginx:3"}]}}},
         })
+    }
+
+    #[test]
+    fn a_value_that_was_given_several_times_is_kept_whole() {
+        let blocks = ["10.0.0.1/32", "10.0.0.2/32"].map(str::to_owned).to_vec();
+        let given = [("operator_address_blocks".to_owned(), blocks.clone())].into();
+        let settings = settle(&given, None, None, &Children::default());
+        let found: Vec<String> =
+            settings.network.operator_address_blocks.iter().map(ToString::to_string).collect();
+        assert_eq!(found, blocks);
+    }
+
+    #[test]
+    fn the_namespace_of_the_operator_is_that_of_its_deployment() {
+        let deployment: Deployment = serde_json::from_value(json!({
+            "metadata": {"name": "eaiser-operator", "namespace": "eaiser-system"},
+            "spec": {"selector": {}, "template": {"spec": {"containers": [{"name": "operator", "env": [
+                {"name": "EAISER_OPERATOR_NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
+                {"name": "EAISER_NETWORK_POLICIES", "value": "false"},
+            ]}]}}},
+        }))
+        .unwrap();
+        let settings = settle(&Given::new(), environment(&deployment).as_ref(), None, &Children::default());
+        assert_eq!(settings.network.operator_namespace.as_deref(), Some("eaiser-system"));
+        assert!(!settings.network.enabled);
     }
 
     #[test]

@@ -89,7 +89,7 @@ impl Reader<'_> {
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
     {
-        match self.kubernetes.list(self.namespace, parameters).await {
+        match Box::pin(self.kubernetes.list(self.namespace, parameters)).await {
             Err(Error::Forbidden { .. }) => {
                 self.unreadable.borrow_mut().push(K::plural(&()).into_owned());
                 Ok(Vec::new())

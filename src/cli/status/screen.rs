@@ -13,12 +13,13 @@ use crate::cli::text::{BAD, FAINT, GOOD, STRONG, UNDER_WAY, cell, paint, shorten
 
 /// Pods of one tier that get a line each; more are summed up, those that are not ready first.
 const PODS: usize = 8;
+/// Lines of one condition; `-o json` has it in full.
+const CONDITION_LINES: usize = 3;
 /// Events shown.
 const EVENTS: usize = 4;
 /// Seconds after which an event is not recent any more.
 const RECENT: i64 = 3600;
-/// Columns of state, restarts and age.
-const STATE: usize = 12;
+/// Columns of restarts and age.
 const RESTARTS: usize = 5;
 const AGE: usize = 5;
 /// Columns before what follows a heading.
@@ -133,6 +134,7 @@ fn summed_up(pods: &[&PodView]) -> String {
 struct Columns {
     name: usize,
     node: usize,
+    state: usize,
     role: usize,
 }
 
@@ -140,12 +142,13 @@ impl Columns {
     fn of(pods: &[&PodView], width: usize) -> Self {
         let widest =
             |text: fn(&PodView) -> &str| pods.iter().map(|pod| text(pod).chars().count()).max().unwrap_or(0);
-        let fixed = 2 + STATE + RESTARTS + AGE + 4 * 2;
+        let state = widest(|pod| &pod.state);
+        let fixed = 2 + state + RESTARTS + AGE + 4 * 2;
         let room = width.saturating_sub(fixed);
         let role = widest(|pod| pod.role.as_deref().unwrap_or_default());
         let name = widest(|pod| &pod.name).min(room);
         let node = widest(|pod| pod.node.as_deref().unwrap_or("-")).min(room.saturating_sub(name));
-        Self { name, node, role: role.min(room.saturating_sub(name + node)) }
+        Self { name, node, state, role: role.min(room.saturating_sub(name + node)) }
     }
 
     fn line(&self, text: &mut String, pod: &PodView) {
@@ -159,7 +162,7 @@ impl Columns {
             "  {}  {}  {}  {}{}  {}",
             cell(&pod.name, self.name),
             cell(pod.node.as_deref().unwrap_or("-"), self.node),
-            paint(style, &cell(&pod.state, STATE)),
+            paint(style, &cell(&pod.state, self.state)),
             cell(&restarts, RESTARTS),
             cell(&age(pod.age_seconds), AGE),
             shorten(pod.role.as_deref().unwrap_or_default(), self.role),
@@ -177,7 +180,7 @@ fn conditions(text: &mut String, overview: &Overview, width: usize) {
         let what = view.conditions.join(", ");
         // The headline says it already.
         let message = if view.message == overview.message { "see above" } else { &view.message };
-        let line = format!("{what} ({}): {message}", view.reason);
+        let line = shorten(&format!("{what} ({}): {message}", view.reason), CONDITION_LINES * (width - 4));
         let _ = writeln!(text, "  {}", wrap(&line, width - 4, 4));
     }
 }

@@ -12,7 +12,7 @@ use super::cluster::{Alert, Severity, alert, record, recorded};
 use super::promql::{Selector, exactly, number};
 use super::traffic::{LATENCY_P95, REQUESTS, request_metric};
 use crate::desired::kinds::{Rule, RuleGroup};
-use crate::plan::Plan;
+use crate::plan::{Mode, Plan};
 
 /// Requests per second below which ratios say nothing: one failed request must not page.
 pub const TRAFFIC_FLOOR: f64 = 1.0;
@@ -110,7 +110,7 @@ fn bound_in_words(plan: &Plan) -> String {
 fn group(plan: &Plan, objective: &Objective) -> RuleGroup {
     let mut rules = ratios(plan, objective);
     rules.extend(budget(plan, objective));
-    if !plan.monitoring.stopped {
+    if plan.mode != Mode::Stopped {
         rules.extend([
             burn(plan, objective, objective.fast, &FAST, Severity::Critical),
             burn(plan, objective, objective.slow, &SLOW, Severity::Warning),

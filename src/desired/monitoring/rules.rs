@@ -7,7 +7,7 @@
 use super::cluster::{Alert, alert};
 use super::{databases, instances, objectives, traffic};
 use crate::desired::kinds::{PrometheusRuleSpec, RuleGroup};
-use crate::plan::Plan;
+use crate::plan::{Mode, Plan};
 
 /// Groups of rules. A cluster that stands still on purpose keeps its records and has no alerts.
 pub fn groups(plan: &Plan) -> Vec<RuleGroup> {
@@ -15,7 +15,7 @@ pub fn groups(plan: &Plan) -> Vec<RuleGroup> {
         |name: &str, rules| RuleGroup { name: format!("eaiser-{}-{name}", plan.identity.name), rules };
     let mut groups = vec![group("records", traffic::rules(plan))];
     groups.extend(objectives::groups(plan));
-    if !plan.monitoring.stopped {
+    if plan.mode != Mode::Stopped {
         let finished = |alerts: Vec<Alert>| alerts.into_iter().map(|found| alert(plan, found)).collect();
         groups.push(group("moment", finished(objectives::momentary(plan))));
         groups.push(group("instances", finished(instances::alerts(plan))));

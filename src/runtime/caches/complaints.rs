@@ -13,6 +13,7 @@ use kube::{Api, Client, ResourceExt};
 use tokio::sync::watch as flag;
 
 use super::Touched;
+use super::backoff::Growing;
 use crate::crd::EaiserCluster;
 use crate::names::Identity;
 use crate::snapshot::Complaint;
@@ -43,6 +44,12 @@ impl Complaints {
         }
     }
 
+    /// `Event`, while a first list is missing.
+    pub(super) fn missing(&self) -> Option<String> {
+        let missing = self.0.iter().any(|source| !*source.listed.borrow());
+        missing.then(|| "Event".to_owned())
+    }
+
     /// What is said about objects of one cluster.
     pub(super) fn of(&self, identity: &Identity) -> Vec<Arc<Complaint>> {
         let lists = self.0.iter().map(|source| {
@@ -67,7 +74,7 @@ fn start(
     let (has_listed, listed) = flag::channel(false);
     let configuration = watcher::Config::default().fields(selection.fields).page_size(50);
     let shared = Arc::clone(&index);
-    let stream = watch(api, configuration).default_backoff().filter_map(move |change| {
+    let stream = watch(api, configuration).backoff(Growing::default()).filter_map(move |change| {
         let news = match change {
             Ok(change) => {
                 let is_listed = matches!(change, Change::InitDone);

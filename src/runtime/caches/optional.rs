@@ -31,6 +31,11 @@ impl<K: Watched> Optional<K> {
         self.0.as_ref()
     }
 
+    /// The kind, while the first full list of a served kind is missing.
+    pub(super) fn missing(&self) -> Option<String> {
+        self.0.as_ref().and_then(Shelf::missing)
+    }
+
     /// Waits for the first full list of a served kind.
     pub(super) async fn wait_until_filled(&self) {
         if let Some(shelf) = &self.0 {

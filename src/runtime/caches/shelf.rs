@@ -96,6 +96,11 @@ where
             .collect()
     }
 
+    /// The kind, while its first full list is missing.
+    pub fn missing(&self) -> Option<String> {
+        (!*self.filled.borrow()).then(|| K::kind(&()).into_owned())
+    }
+
     /// Waits for the first full list.
     pub async fn wait_until_filled(&self) {
         // Fails when every sender is gone, and this shelf holds one.

@@ -13,9 +13,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Touched;
+use super::backoff::Growing;
 use super::shelf::{ClusterKey, Shelf};
 use crate::crd::EaiserCluster;
-use crate::names::{MANAGED_SELECTOR, OPERATOR};
+use crate::names::{MANAGED_SELECTOR, OPERATOR, REPLICAS_HANDOVER};
 use crate::reconcile::Guarded;
 
 /// What a kind must offer to be watched.
@@ -57,7 +58,7 @@ pub(super) fn start<K: Watched>(
     let filled = shelf.clone();
     let configuration = watcher::Config::default().labels(MANAGED_SELECTOR).page_size(50);
     let stream = watcher(api, configuration)
-        .default_backoff()
+        .backoff(Growing::default())
         .flat_map(move |event| stream::iter(received(&filled, event)))
         .map(reference);
     touched.push(stream.boxed());
@@ -90,6 +91,7 @@ fn reference((namespace, name): ClusterKey) -> ObjectRef<Guarded> {
 fn forget_foreign_managers<K: Resource<DynamicType = ()>>(object: &mut K) {
     let is_deployment = K::kind(&()) == "Deployment";
     if let Some(managers) = object.meta_mut().managed_fields.as_mut() {
-        managers.retain(|entry| is_deployment && entry.manager.as_deref() == Some(OPERATOR));
+        let ours = [OPERATOR, REPLICAS_HANDOVER].map(Some);
+        managers.retain(|entry| is_deployment && ours.contains(&entry.manager.as_deref()));
     }
 }

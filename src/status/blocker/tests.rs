@@ -112,6 +112,17 @@ fn a_failing_pod_is_reported_before_a_starting_one_and_the_remains_of_others_las
 }
 
 #[test]
+fn of_two_failing_pods_the_younger_tells_of_the_newest_template() {
+    let pod = |name: &str, minute: u8, message: &str| {
+        format!(
+            "{{metadata: {{name: {name}, creationTimestamp: '2026-11-24T08:{minute:02}:00Z', labels: {{app.kubernetes.io/component: api}}}}, status: {{conditions: [{{type: PodScheduled, status: 'False', message: {message}}}]}}}}"
+        )
+    };
+    let verdict = first_of(&format!("[{}, {}]", pod("a", 1, "old"), pod("b", 2, "new"))).unwrap();
+    assert_eq!(verdict.message, "pod b is unschedulable: new");
+}
+
+#[test]
 fn a_ready_pod_blocks_nothing() {
     let ready = "[{metadata: {name: a, labels: {app.kubernetes.io/component: api}}, status: {conditions: [{type: Ready, status: 'True'}]}}]";
     assert_eq!(first_of(ready), None);

@@ -78,7 +78,11 @@ impl<'a> Fleet<'a> {
         loop {
             let roughly = audit.count(&[&self.user, "\"code\":201"]);
             if roughly >= wanted {
-                let calls: Vec<Call> = audit.calls(&self.user).into_iter().filter(is_child).collect();
+                let calls: Vec<Call> = audit
+                    .calls(&self.user)
+                    .into_iter()
+                    .filter(|call| call.code == 201 && call.is_child())
+                    .collect();
                 if calls.len() >= wanted {
                     return calls;
                 }
@@ -148,11 +152,6 @@ async fn watching(world: &World, times: usize) {
         if log.matches("watching EaiserClusters").count() >= times { Ok(()) } else { Err(log) }
     })
     .await;
-}
-
-/// Whether the call made one of the children.
-pub fn is_child(call: &Call) -> bool {
-    call.code == 201 && !call.object.starts_with("events") && !call.object.starts_with("leases")
 }
 
 /// The example under another name.

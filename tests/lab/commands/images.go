@@ -31,6 +31,7 @@ func image() *cobra.Command {
 		PersistentPreRunE: func(*cobra.Command, []string) error { return work.prepare() },
 	}
 	command.PersistentFlags().StringVar(&work.sources.OperatorBinary, "operator-binary", "", "the operator's binary (target/release/eaiser of the repository)")
+	command.PersistentFlags().StringVar(&work.sources.OperatorTag, "operator-tag", "dev", "tag of the operator's image")
 	command.AddCommand(work.build(), work.load(), work.list(), work.exec(), work.mongodName())
 	return command
 }

@@ -1,6 +1,7 @@
 package images
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"os/exec"
@@ -17,6 +18,7 @@ type Sources struct {
 	Lab            string // the lab's sources, tests/lab
 	Cache          string
 	OperatorBinary string // "" for the repository's release build
+	OperatorTag    string // "" for "dev"
 }
 
 func (s Sources) repository() string { return filepath.Clean(filepath.Join(s.Lab, "..", "..")) }
@@ -46,7 +48,7 @@ func (s Sources) Recipes() (recipes []Recipe, missing map[string]string, err err
 		operator = filepath.Join(s.repository(), "target", "release", "eaiser")
 	}
 	if _, err := os.Stat(operator); err == nil {
-		recipes = append(recipes, Operator(operator))
+		recipes = append(recipes, Operator(operator, cmp.Or(s.OperatorTag, "dev")))
 	} else {
 		missing["operator"] = "there is no " + operator + "; build it with cargo build --release or give --operator-binary"
 	}

@@ -109,7 +109,7 @@ func TestTheKeyOfARecipeFollowsContentNotPlace(t *testing.T) {
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		key, err := recipeKey(Operator(path))
+		key, err := recipeKey(Operator(path, "dev"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -169,7 +169,7 @@ func TestReferencesAreWhatPodsName(t *testing.T) {
 		"pause": "localhost/eaiser/pause:1", "redis": "localhost/eaiser/redis:8.0", "nginx": "localhost/eaiser/nginx:1.30",
 		"prometheus": "localhost/eaiser/prometheus:3", "backend": "localhost/eaiser/backend:dev", "operator": "localhost/eaiser/operator:dev",
 	}
-	for _, recipe := range append(Debian(), Pause(), Backend("b"), Operator("o")) {
+	for _, recipe := range append(Debian(), Pause(), Backend("b"), Operator("o", "dev")) {
 		if wanted[recipe.Name] != recipe.Reference {
 			t.Errorf("%s is %s", recipe.Name, recipe.Reference)
 		}

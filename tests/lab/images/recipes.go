@@ -129,9 +129,10 @@ func MongodStandIn() Recipe {
 }
 
 // Operator is the operator's own image: its binary and the libraries it loads.
-func Operator(binary string) Recipe {
+// Versions of it live side by side under tags of their own.
+func Operator(binary, tag string) Recipe {
 	return Recipe{
-		Name: "operator", Reference: Repository + "operator:dev",
+		Name: "operator", Reference: Repository + "operator:" + tag,
 		About: "the operator: its binary and the C library",
 		Files: []File{
 			{Source: binary, Target: "/usr/bin/eaiser", Mode: 0o755},

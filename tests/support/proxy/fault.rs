@@ -7,9 +7,9 @@ use super::asked::{Asked, Verb};
 pub enum Fault {
     /// Answered by the proxy with this HTTP status; it never reaches the server.
     Answer { code: u16, retry_after: Option<u64> },
-    /// Never reaches the server, never answered.
+    /// Never reaches the server, never answered, not even when the fault is over.
     HangBefore,
-    /// Carried out by the server, never answered.
+    /// Carried out by the server, never answered, not even when the fault is over.
     HangAfter,
     /// The connection is reset before the server sees the request.
     ResetBefore,
@@ -21,7 +21,7 @@ pub enum Fault {
     BreakWatch,
     /// A watch delivers an ERROR event 410 Gone and ends, running or new.
     Gone,
-    /// Nothing moves in either direction, on running watches either.
+    /// Nothing moves in either direction, on running watches either; then every connection breaks.
     Partition,
 }
 

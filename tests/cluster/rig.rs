@@ -1,17 +1,23 @@
-//! A namespace in which operators die: the cluster, the proxy that kills, and what a run left.
+//! A namespace in which an operator is ill-treated: the cluster, the proxy in between, and what a run
+//! left behind.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use futures::FutureExt;
+use futures::future::join_all;
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams};
+use serde_json::{Value, json};
 
+use crate::support::cluster::example_with;
 use crate::support::footprint::Footprint;
 use crate::support::proxy::Call;
 use crate::support::proxy::asked::{Asked, Verb};
 use crate::support::proxy::fault::{Point, Side};
 use crate::support::until::seconds;
-use crate::support::{Operator, Proxy, World, until};
+use crate::support::{Cluster, Operator, Proxy, World, until};
 
 /// No write for this long means that nothing more will be written: passes that change something
 /// follow each other faster, and every change of an object starts one.
@@ -19,12 +25,64 @@ const QUIET: Duration = Duration::from_millis(1800);
 /// Longest time until a run must have ended as the reference did.
 const SETTLED_WITHIN: Duration = Duration::from_secs(60);
 
+/// A cluster whose pods no node can hold: its objects are what is looked at, and the nodes stay idle.
+pub fn manifest() -> Value {
+    let huge = json!({"requests": {"cpu": "64"}});
+    example_with(json!({
+        "capacity": {"users": 100, "baselineUsers": null},
+        "api": {"replicas": 2, "autoscaling": {"enabled": false}, "resources": huge},
+        "gateway": {"resources": huge},
+        "mongodb": {"resources": huge},
+        "redis": {"resources": huge},
+    }))
+}
+
+/// Another image, another configuration file, another variable, and the autoscaler takes over the
+/// count: creates, changes and deletes objects and replaces pods.
+pub fn changed() -> Value {
+    json!({
+        "api": {"env": [{"name": "FLAVOUR", "value": "sour"}], "autoscaling": {"enabled": true}},
+        "gateway": {"image": "localhost/eaiser/nginx:other"},
+        "redis": {"maxmemoryPolicy": "allkeys-lru"},
+    })
+}
+
+/// Back to [`manifest`].
+pub fn reverted() -> Value {
+    json!({
+        "api": {"env": null, "autoscaling": {"enabled": false}},
+        "gateway": {"image": null},
+        "redis": {"maxmemoryPolicy": null},
+    })
+}
+
+/// Applies [`manifest`].
+pub async fn create(world: &World) {
+    Cluster::apply(world, manifest()).await;
+}
+
+/// Changes the spec.
+pub async fn change(world: &World, spec: &Value) {
+    Cluster { api: world.api() }.change(spec.clone()).await;
+}
+
+/// Runs `body` with several namespaces and removes them whatever happens.
+pub async fn with_rigs(name: &str, count: usize, body: impl AsyncFnOnce(&[Rig])) {
+    let names: Vec<String> = (0..count).map(|index| format!("{name}-{index}")).collect();
+    let rigs = join_all(names.iter().map(|name| Rig::start(name))).await;
+    let result = AssertUnwindSafe(body(&rigs)).catch_unwind().await;
+    join_all(rigs.into_iter().map(Rig::remove)).await;
+    if let Err(panic) = result {
+        resume_unwind(panic);
+    }
+}
+
 /// One namespace with its operator.
-pub struct Bench {
+pub struct Rig {
     pub world: World,
-    proxy: Proxy,
+    pub proxy: Proxy,
     operator: Arc<Mutex<Option<Operator>>>,
-    blank: Footprint,
+    pub blank: Footprint,
 }
 
 /// What one run of an operation did and left.
@@ -42,18 +100,24 @@ pub struct Run {
     pub died: bool,
 }
 
-impl Bench {
+impl Rig {
     /// Creates the namespace and starts an operator in it.
     pub async fn start(name: &str) -> Self {
         let world = World::create(name).await;
         let proxy = Proxy::start().await;
-        let bench = Self { world, proxy, operator: Arc::default(), blank: Footprint::default() };
-        bench.revive();
-        let blank = Footprint::of(&bench.world).await;
-        Self { blank, ..bench }
+        let rig = Self { world, proxy, operator: Arc::default(), blank: Footprint::default() };
+        rig.revive();
+        let blank = Footprint::of(&rig.world).await;
+        Self { blank, ..rig }
     }
 
-    fn revive(&self) {
+    /// Ends the operator; the next wait for a settled state starts another.
+    pub fn kill(&self) {
+        self.operator.lock().unwrap().take();
+    }
+
+    /// Starts an operator.
+    pub fn revive(&self) {
         *self.operator.lock().unwrap() = Some(Operator::start_through(&self.world, &self.proxy.url));
     }
 
@@ -87,7 +151,8 @@ impl Bench {
         Ok(Run { counts: counts(&calls), growth: growth.collect(), writes: writes(&calls), died, footprint })
     }
 
-    async fn settle(&self, expected: Option<&Footprint>) -> Result<Footprint, String> {
+    /// Waits until everything is as `expected` and nothing more is written.
+    pub async fn settle(&self, expected: Option<&Footprint>) -> Result<Footprint, String> {
         let begin = Instant::now();
         let mut since = begin;
         let mut differences = vec!["nothing was quiet".to_owned()];
@@ -144,7 +209,7 @@ impl Bench {
 
     /// Ends the operator and removes the namespace.
     pub async fn remove(self) {
-        self.operator.lock().unwrap().take();
+        self.kill();
         self.world.remove().await;
     }
 }
@@ -204,13 +269,14 @@ fn counts(calls: &[Call]) -> BTreeMap<String, usize> {
 }
 
 fn writes(calls: &[Call]) -> Vec<(Asked, usize)> {
-    let mut seen: BTreeMap<&Asked, usize> = BTreeMap::new();
+    let mut seen = BTreeMap::new();
     let writes = calls.iter().map(|call| &call.asked).filter(|asked| asked.verb.writes());
     writes
         .map(|asked| {
-            let count = seen.entry(asked).or_default();
+            let write = asked.as_write();
+            let count = seen.entry(write.clone()).or_default();
             *count += 1;
-            (asked.clone(), *count)
+            (write, *count)
         })
         .collect()
 }

@@ -1,0 +1,47 @@
+//! How soon a broken watch is opened again. Pure.
+
+use std::time::Duration;
+
+use kube::runtime::utils::Backoff;
+use kube::runtime::watcher::DefaultBackoff;
+
+/// Longest delay. After an outage everything is seen again within it.
+const LONGEST: Duration = Duration::from_secs(20);
+
+/// kube's default delays with their jitter, from a second or two on, and growing for as long as
+/// failures follow each other within two minutes. By default the first event starts them anew, and a
+/// watch that fails over and over has such an event each time: it announces the list that fails next.
+#[derive(Default)]
+pub(in crate::runtime) struct Growing(DefaultBackoff);
+
+impl Iterator for Growing {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        self.0.next().map(|delay| (delay * 2).min(LONGEST))
+    }
+}
+
+impl Backoff for Growing {
+    fn reset(&mut self) {
+        // Only time does that.
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_between_failures_do_not_shorten_the_delays_and_none_is_endless() {
+        let mut growing = Growing::default();
+        let mut delays = Vec::new();
+        for _ in 0..8 {
+            delays.extend(growing.next());
+            growing.reset();
+        }
+        assert!(delays[0] >= Duration::from_millis(1600), "{delays:?}");
+        assert!(delays[3] >= Duration::from_millis(12_800), "{delays:?}");
+        assert_eq!(delays[7], LONGEST);
+    }
+}

@@ -1,0 +1,231 @@
+//! Patience with an API server in trouble, as a layer below the client: no request waits for ever, a
+//! server that asks for a pause gets it, and a watch that ends at once is not reopened at once. IO.
+//!
+//! Nothing is repeated here. Passes and watches repeat what failed, after delays of their own that
+//! grow; were each request repeated as well, the two would multiply.
+
+mod pauses;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use http::{Method, Request, Response, StatusCode, header};
+use tower::{BoxError, Layer, Service};
+
+use pauses::Pauses;
+
+/// Longest wait for an answer. A write may wait for other people's admission webhooks, 10 s each by
+/// default; the answer to a watch begins at once and then goes on.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+/// Start of a Lease's path: who leads must stay known, whatever the others are asked.
+const LEASES: &str = "/apis/coordination.k8s.io/";
+
+/// Why a request has no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Impatient {
+    /// It was sent, and nobody knows whether it was carried out.
+    #[error("the API server did not answer within {} s", ANSWER_WITHIN.as_secs())]
+    NoAnswer,
+    /// It was not sent, because the API server asked for a pause.
+    #[error("the API server asked for a pause that is not over")]
+    Paused,
+    /// It was not sent: the same watch was opened a moment ago and has ended already.
+    #[error("the API server ended this watch as soon as it began")]
+    Reopened,
+}
+
+/// Layer that puts patience around a service.
+#[derive(Clone, Default)]
+pub struct Patience(Arc<Mutex<Pauses>>);
+
+impl Patience {
+    fn pauses<T>(&self, look: impl FnOnce(&mut Pauses) -> T) -> T {
+        look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether a request may be sent now.
+    fn allows<B>(&self, request: &Request<B>, now: Instant) -> Result<(), Impatient> {
+        let path = request.uri().path();
+        if path.starts_with(LEASES) {
+            return Ok(());
+        }
+        self.pauses(|pauses| {
+            if pauses.lasts(now) {
+                return Err(Impatient::Paused);
+            }
+            let opens = !watches(request) || pauses.may_open(&selection(request), now);
+            if opens { Ok(()) } else { Err(Impatient::Reopened) }
+        })
+    }
+
+    /// Remembers the pause that an answer asks for.
+    fn listen<B>(&self, answer: &Response<B>, now: Instant) {
+        let refused =
+            matches!(answer.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+        let wanted = answer.headers().get(header::RETRY_AFTER);
+        let seconds = wanted.and_then(|value| value.to_str().ok()?.parse().ok());
+        if let (true, Some(seconds)) = (refused, seconds) {
+            self.pauses(|pauses| pauses.begin(Duration::from_secs(seconds), now));
+        }
+    }
+}
+
+/// What a watch selects; several watches of one path differ in it.
+fn selection<B>(request: &Request<B>) -> String {
+    let query = request.uri().query().unwrap_or_default();
+    let selectors = query.split('&').filter(|pair| pair.contains("Selector="));
+    std::iter::once(request.uri().path()).chain(selectors).collect::<Vec<_>>().join("&")
+}
+
+fn watches<B>(request: &Request<B>) -> bool {
+    let query = request.uri().query().unwrap_or_default();
+    request.method() == Method::GET && query.split('&').any(|pair| pair == "watch=true" || pair == "watch=1")
+}
+
+impl<S> Layer<S> for Patience {
+    type Service = Patient<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Patient { inner, patience: self.clone() }
+    }
+}
+
+/// A service that has patience.
+#[derive(Clone)]
+pub struct Patient<S> {
+    inner: S,
+    patience: Patience,
+}
+
+impl<S, B, R> Service<Request<B>> for Patient<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    S::Future: Send + 'static,
+    S::Error: Into<BoxError>,
+{
+    type Response = S::Response;
+    type Error = BoxError;
+    type Future = BoxFuture<'static, Result<Self::Response, BoxError>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(context).map_err(Into::into)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        if let Err(reason) = self.patience.allows(&request, Instant::now()) {
+            return async move { Err(reason.into()) }.boxed();
+        }
+        let answer = self.inner.call(request);
+        let patience = self.patience.clone();
+        async move {
+            let answer = tokio::time::timeout(ANSWER_WITHIN, answer).await;
+            let answer = answer.map_err(|_| Impatient::NoAnswer)?.map_err(Into::into)?;
+            patience.listen(&answer, Instant::now());
+            Ok(answer)
+        }
+        .boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tower_test::mock::{self, Handle, Mock};
+
+    use super::*;
+
+    type Server = Handle<Request<()>, Response<()>>;
+    type Client = Patient<Mock<Request<()>, Response<()>>>;
+
+    const SERVICES: &str = "/api/v1/namespaces/shop/services";
+    const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/shop/leases/eaiser-operator";
+
+    fn patient() -> (Client, Server) {
+        let (service, mut server) = mock::pair();
+        server.allow(99);
+        (Patience::default().layer(service), server)
+    }
+
+    /// Sends a GET; the server's answer, where it is asked.
+    async fn get(
+        client: &mut Client,
+        server: &mut Server,
+        uri: &str,
+        answer: Response<()>,
+    ) -> Result<StatusCode, String> {
+        std::future::poll_fn(|context| client.poll_ready(context)).await.unwrap();
+        let request = Request::get(uri).body(()).unwrap();
+        let asked = client.call(request);
+        let serve = async {
+            if let Some((_, respond)) = server.next_request().await {
+                respond.send_response(answer);
+            }
+        };
+        let answer = tokio::select! {
+            answer = asked => answer,
+            () = async { serve.await; std::future::pending().await } => unreachable!(),
+        };
+        answer.map(|answer| answer.status()).map_err(|error| error.to_string())
+    }
+
+    fn ok() -> Response<()> {
+        Response::new(())
+    }
+
+    fn refusal(status: StatusCode, retry_after: &str) -> Response<()> {
+        Response::builder().status(status).header(header::RETRY_AFTER, retry_after).body(()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn after_a_refusal_with_retry_after_nothing_is_sent_but_the_lease() {
+        for status in [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE] {
+            let (mut client, mut server) = patient();
+            let refused = get(&mut client, &mut server, SERVICES, refusal(status, "7")).await;
+            assert_eq!(refused, Ok(status));
+            let held = get(&mut client, &mut server, SERVICES, ok()).await;
+            assert_eq!(held, Err(Impatient::Paused.to_string()));
+            assert_eq!(get(&mut client, &mut server, LEASE, ok()).await, Ok(StatusCode::OK));
+        }
+    }
+
+    #[tokio::test]
+    async fn other_answers_and_unreadable_pauses_hold_nothing_back() {
+        for answer in [
+            ok(),
+            refusal(StatusCode::INTERNAL_SERVER_ERROR, "7"),
+            refusal(StatusCode::TOO_MANY_REQUESTS, "soon"),
+            refusal(StatusCode::TOO_MANY_REQUESTS, "-1"),
+        ] {
+            let (mut client, mut server) = patient();
+            let status = answer.status();
+            assert_eq!(get(&mut client, &mut server, SERVICES, answer).await, Ok(status));
+            assert_eq!(get(&mut client, &mut server, SERVICES, ok()).await, Ok(StatusCode::OK));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_without_an_answer_is_given_up() {
+        let (mut client, _silent) = patient();
+        std::future::poll_fn(|context| client.poll_ready(context)).await.unwrap();
+        let begin = tokio::time::Instant::now();
+        let answer = client.call(Request::get(SERVICES).body(()).unwrap()).await;
+        assert_eq!(answer.unwrap_err().to_string(), Impatient::NoAnswer.to_string());
+        assert_eq!(begin.elapsed(), ANSWER_WITHIN);
+    }
+
+    #[tokio::test]
+    async fn a_watch_that_was_opened_a_moment_ago_is_not_opened_again() {
+        let (mut client, mut server) = patient();
+        let watch = format!("{SERVICES}?watch=true&resourceVersion=7");
+        assert_eq!(get(&mut client, &mut server, &watch, ok()).await, Ok(StatusCode::OK));
+        let again = get(&mut client, &mut server, &watch, ok()).await;
+        assert_eq!(again, Err(Impatient::Reopened.to_string()));
+        let selected = format!("{SERVICES}?watch=true&fieldSelector=a%3Db&resourceVersion=7");
+        for other in ["/api/v1/namespaces/shop/secrets?watch=true", &selected] {
+            assert_eq!(get(&mut client, &mut server, other, ok()).await, Ok(StatusCode::OK));
+        }
+        assert_eq!(get(&mut client, &mut server, SERVICES, ok()).await, Ok(StatusCode::OK));
+    }
+}

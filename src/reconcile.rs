@@ -20,12 +20,12 @@ use kube::{Resource, ResourceExt};
 use crate::apply::{self, Applied};
 use crate::crd::{EaiserCluster, EaiserClusterStatus};
 use crate::desired;
-use crate::drive;
+use crate::drive::{self, Driven, Steps};
 use crate::names::Identity;
-use crate::plan::{self, Mode};
+use crate::plan::{self, Mode, Plan};
 use crate::runtime::metrics::clusters::Seen;
 use crate::runtime::metrics::phases::Phase;
-use crate::snapshot::take;
+use crate::snapshot::{Snapshot, take};
 use crate::status;
 pub use context::Context;
 pub use guarded::Guarded;
@@ -68,7 +68,8 @@ impl Error {
 pub async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Error> {
     let begin = Instant::now();
     let result = match &object.0 {
-        Ok(cluster) => pass(cluster, &context).await,
+        // On the heap: the queue holds many passes, and this one is large.
+        Ok(cluster) => Box::pin(pass(cluster, &context)).await,
         Err(unreadable) => unreadable::pass(&object, unreadable, &context).await,
     };
     context.metrics.passed(result.as_ref().err().map_or("ok", Error::reason), begin.elapsed());
@@ -119,20 +120,8 @@ async fn pass(cluster: &EaiserCluster, context: &Context) -> Result<Action, Erro
     let initiated_before =
         previous.and_then(|status| status.mongodb.as_ref()).is_some_and(|mongodb| mongodb.initiated);
     let steps = drive::next(&plan, &snapshot, initiated_before);
-    let (applied, driven) = if plan.mode == Mode::Paused {
-        (Ok(Applied::default()), steps.untaken())
-    } else {
-        let desired = desired::build(&plan, &snapshot);
-        watch.lap(Phase::Desired, measure::Outcome::Applied);
-        let (identity, memory) = (&plan.identity, &session.memory);
-        let applied = apply::apply(&context.client, identity, desired, &snapshot.children, memory).await;
-        watch.lap(Phase::Apply, measure::apply(&applied));
-        let hands =
-            drive::Hands { connections: &connections, client: &context.client, fence: &context.fence };
-        let driven = drive::run(&plan, &snapshot, steps, hands).await;
-        watch.lap(Phase::Drive, measure::drive(&driven));
-        (applied, driven)
-    };
+    let means = Means { context, memory: &session.memory, connections: &connections };
+    let (applied, driven) = act(means, &plan, &snapshot, steps, &mut watch).await;
 
     let pass = status::Pass {
         plan: &plan,
@@ -154,12 +143,47 @@ async fn pass(cluster: &EaiserCluster, context: &Context) -> Result<Action, Erro
         return Ok(Action::requeue(context.failures.next_delay(&plan.identity.uid)));
     }
     context.failures.reset(&plan.identity.uid);
+    Ok(follow_up(cluster, context, outcome).await)
+}
+
+/// What acting takes.
+#[derive(Clone, Copy)]
+struct Means<'a> {
+    context: &'a Context,
+    memory: &'a apply::Memory,
+    connections: &'a take::Connections,
+}
+
+/// Steps 3 to 5: writes the children and drives the databases, unless the cluster is paused.
+async fn act(
+    means: Means<'_>,
+    plan: &Plan,
+    snapshot: &Snapshot,
+    steps: Steps,
+    watch: &mut Stopwatch<'_>,
+) -> (Result<Applied, apply::Error>, Driven) {
+    if plan.mode == Mode::Paused {
+        return (Ok(Applied::default()), steps.untaken());
+    }
+    let Means { context, memory, connections } = means;
+    let desired = desired::build(plan, snapshot);
+    watch.lap(Phase::Desired, measure::Outcome::Applied);
+    let applied = apply::apply(&context.client, &plan.identity, desired, &snapshot.children, memory).await;
+    watch.lap(Phase::Apply, measure::apply(&applied));
+    let hands = drive::Hands { connections, client: &context.client, fence: &context.fence };
+    let driven = drive::run(plan, snapshot, steps, hands).await;
+    watch.lap(Phase::Drive, measure::drive(&driven));
+    (applied, driven)
+}
+
+/// When to look again; a cluster that never comes to rest is told of.
+async fn follow_up(cluster: &EaiserCluster, context: &Context, outcome: pace::Outcome) -> Action {
     let next = context.paces.end(&reference(cluster), outcome);
     if next.hot {
         context.metrics.hot_loop();
         report::hot_loop(context, cluster).await;
     }
-    Ok(Action::requeue(next.after))
+    Action::requeue(next.after)
 }
 
 /// What the pass came to, for the rhythm of the next ones.

@@ -103,7 +103,7 @@ pub struct MonitorEndpoint {
 )]
 #[serde(rename_all = "camelCase", default)]
 pub struct PrometheusSpec {
-    /// Labels of the PrometheusRules.
+    /// Labels of the rule objects.
     pub rule_selector: Option<LabelSelector>,
     /// Labels of their namespaces.
     pub rule_namespace_selector: Option<LabelSelector>,

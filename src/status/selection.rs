@@ -127,10 +127,9 @@ fn choice(
     labels: &BTreeMap<String, String>,
 ) -> Choice {
     let by_labels = match (kind.labels)(prometheus).map(|selector| Selector::try_from(selector.clone())) {
-        None => Choice::Passes,
         Some(Err(_)) => Choice::Unknown,
         Some(Ok(selector)) if selector.matches(labels) => Choice::Takes,
-        Some(Ok(_)) => Choice::Passes,
+        None | Some(Ok(_)) => Choice::Passes,
     };
     match (by_labels, namespace_choice((kind.namespaces)(prometheus), prometheus, namespace)) {
         (Choice::Passes, _) | (_, Choice::Passes) => Choice::Passes,

@@ -102,7 +102,6 @@ mod tests {
             now += Duration::from_millis(100);
         }
         assert!((40..=60).contains(&sent), "{sent} failing reads in a minute");
-        assert!(!pauses.may_fail(now - Duration::from_millis(100)));
         assert!(pauses.may_fail(now + seconds(2)));
     }
 

@@ -1,7 +1,7 @@
 //! The chart: what it renders, what it refuses, and an upgrade from the version before.
 
 use std::collections::BTreeMap;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use eaiser_operator::crd::EaiserCluster;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
@@ -44,9 +44,11 @@ fn sets() -> Sets {
 fn every_set_of_values_renders_what_the_api_server_takes_to_the_letter() {
     scenario(Needs::ApiServer, seconds(180), async |world| {
         for (name, values) in sets().accepted {
-            let rendered = helm(world, "template", &values).unwrap_or_else(|error| panic!("{name}: {error}"));
-            helm(world, "lint", &values).unwrap_or_else(|error| panic!("{name}: {error}"));
-            let (objects, unserved) = served(&rendered);
+            let rendered = helm(world, "template", &values);
+            assert!(rendered.status.success(), "{name}: {}", text(&rendered.stderr));
+            let linted = helm(world, "lint", &values);
+            assert!(linted.status.success(), "{name}: {}", text(&linted.stderr));
+            let (objects, unserved) = served(&text(&rendered.stdout));
             let file = world.directory.join("rendered.yaml");
             std::fs::write(&file, objects.join("---\n")).unwrap();
             let mut apply = world.kubectl_command(&["apply", "--server-side", "--dry-run=server"]);
@@ -73,14 +75,16 @@ fn served(rendered: &str) -> (Vec<String>, Vec<String>) {
 fn wrong_values_are_refused_with_their_place_named() {
     scenario(Needs::ApiServer, seconds(120), async |world| {
         for Refused { values, words } in sets().refused {
-            let error = helm(world, "template", &values).expect_err(&format!("{values} was taken"));
+            let rendered = helm(world, "template", &values);
+            assert!(!rendered.status.success(), "{values} was taken");
+            let error = text(&rendered.stderr);
             assert!(words.iter().all(|word| error.contains(word)), "{values}: no {words:?} in: {error}");
         }
     });
 }
 
-/// Output of `helm lint` or `helm template` with values on standard input; or what it complains of.
-fn helm(world: &World, verb: &str, values: &Value) -> Result<String, String> {
+/// `helm lint` or `helm template` of the chart with these values.
+fn helm(world: &World, verb: &str, values: &Value) -> Output {
     let file = world.directory.join("values.json");
     std::fs::write(&file, values.to_string()).unwrap();
     let mut helm = Command::new("helm");
@@ -90,9 +94,11 @@ fn helm(world: &World, verb: &str, values: &Value) -> Result<String, String> {
     };
     helm.arg(lab::repository().join("charts/eaiser-operator"));
     helm.args(["--namespace", &world.namespace, "--values"]).arg(&file);
-    let output = helm.stdin(Stdio::null()).output().unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
+    helm.stdin(Stdio::null()).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// What an upgrade of the operator must not touch.

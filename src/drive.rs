@@ -48,6 +48,14 @@ impl Driven {
     }
 }
 
+impl Driven {
+    /// Whether the API server failed to replace a pod. Unlike a database, it is not asked again at the
+    /// pace of a forming cluster.
+    pub fn server_failed(&self) -> bool {
+        self.failed.iter().any(|(reason, _)| *reason == run::ROLL_FAILED)
+    }
+}
+
 /// Decides.
 pub fn next(plan: &Plan, snapshot: &Snapshot, initiated_before: bool) -> Steps {
     let wanted = mongodb_wanted(plan, &snapshot.credentials, initiated_before);

@@ -10,7 +10,7 @@ pub mod report;
 mod unreadable;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::runtime::controller::Action;
@@ -18,14 +18,14 @@ use kube::runtime::reflector::ObjectRef;
 use kube::{Resource, ResourceExt};
 
 use crate::apply::{self, Applied};
-use crate::crd::{DeletionPolicy, EaiserCluster, EaiserClusterStatus};
+use crate::crd::{EaiserCluster, EaiserClusterStatus};
 use crate::desired;
 use crate::drive;
 use crate::names::Identity;
 use crate::plan::{self, Mode, Plan};
 use crate::runtime::metrics::clusters::Seen;
 use crate::runtime::metrics::phases::Phase;
-use crate::snapshot::take;
+use crate::snapshot::{Snapshot, take};
 use crate::status;
 pub use context::Context;
 use context::Session;
@@ -69,7 +69,7 @@ impl Error {
 pub async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Error> {
     let begin = Instant::now();
     let result = match &object.0 {
-        // Most of a pass lives on the heap: many wait for their turn at a time.
+        // On the heap: a worker holds many passes.
         Ok(cluster) => Box::pin(pass(cluster, &context)).await,
         Err(unreadable) => unreadable::pass(&object, unreadable, &context).await,
     };
@@ -93,96 +93,89 @@ async fn pass(cluster: &EaiserCluster, context: &Context) -> Result<Action, Erro
     if cluster.meta().deletion_timestamp.is_some() {
         return deletion::pass(cluster, &identity, context).await;
     }
-    let purge = cluster.spec.operation.deletion_policy == DeletionPolicy::Delete;
-    if purge != finalize::is_kept(&cluster.metadata) && !cluster.spec.operation.paused {
-        // Before the first volume exists; the pass goes on when the watch shows the change.
-        finalize::keep(&context.client, &cluster.metadata, purge).await?;
+    if finalize::follow(&context.client, cluster).await? {
         return Ok(Action::requeue(pace::CONVERGING));
     }
     let session = context.session(&identity.uid);
-    let previous = session.published.newest(cluster.meta(), cluster.status.as_ref());
-    let previous = previous.as_ref();
     let mut watch = Stopwatch::start(&context.metrics.phases);
     let plan = plan::plan(identity, &cluster.spec, &context.settings);
     watch.lap(Phase::Plan, measure::plan(&plan));
-    let plan = match plan {
-        Ok(plan) => plan,
+    match plan {
+        Ok(plan) => carry_out(&plan, cluster, context, &session, watch).await,
         Err(problems) => {
             let mode = plan::operation::plan(&cluster.spec.operation);
+            let previous = session.published.newest(cluster.meta(), cluster.status.as_ref());
+            let previous = previous.as_ref();
             let status =
                 status::invalid(&problems, mode, cluster.metadata.generation, previous, &context.now());
             report::publish(context, cluster, &session, previous, status).await?;
-            return Ok(Action::await_change());
+            Ok(Action::await_change())
         }
+    }
+}
+
+/// Everything that follows a valid plan.
+async fn carry_out(
+    plan: &Plan,
+    cluster: &EaiserCluster,
+    context: &Context,
+    session: &Session,
+    mut watch: Stopwatch<'_>,
+) -> Result<Action, Error> {
+    let previous = session.published.newest(cluster.meta(), cluster.status.as_ref());
+    let previous = previous.as_ref();
+    let mut connections = session.connections.lock().await;
+    let children = context.caches.children_of(&plan.identity);
+    let credentials = session.credentials(&plan.identity, &children);
+    let seen = take::take(plan, children, credentials, context.caches.served(), &mut connections).await;
+    let snapshot = Snapshot { prometheuses: context.caches.prometheuses(), ..seen };
+    watch.lap(Phase::Snapshot, measure::Outcome::Applied);
+
+    let initiated_before =
+        previous.and_then(|status| status.mongodb.as_ref()).is_some_and(|mongodb| mongodb.initiated);
+    let steps = drive::next(plan, &snapshot, initiated_before);
+    let (applied, driven) = if plan.mode == Mode::Paused {
+        (Ok(Applied::default()), steps.untaken())
+    } else {
+        let desired = desired::build(plan, &snapshot);
+        watch.lap(Phase::Desired, measure::Outcome::Applied);
+        let (identity, memory) = (&plan.identity, &session.memory);
+        let applied = apply::apply(&context.client, identity, desired, &snapshot.children, memory).await;
+        watch.lap(Phase::Apply, measure::apply(&applied));
+        let hands =
+            drive::Hands { connections: &connections, client: &context.client, fence: &context.fence };
+        let driven = drive::run(plan, &snapshot, steps, hands).await;
+        watch.lap(Phase::Drive, measure::drive(&driven));
+        (applied, driven)
     };
-    Look { cluster, context, session: &session, previous }.follow(&plan, watch).await
+
+    let applied_or_why = applied.as_ref().map_err(|error| report::chain(error));
+    let pass = status::Pass { plan, snapshot: &snapshot, applied: applied_or_why, driven: &driven };
+    let status = status::compute(&pass, cluster.metadata.generation, previous, &context.now());
+    report::steps(context, cluster, &driven).await;
+    report::recreations(context, cluster, applied.as_ref().ok()).await;
+    let outcome = outcome(&pass, &status);
+    context.metrics.clusters.show(cluster, &status, Seen::of(&plan.identity, &snapshot));
+    let changed = previous != Some(&status);
+    let published = report::publish(context, cluster, session, previous, status).await;
+    watch.lap(Phase::Status, measure::status(&published, changed));
+    published?;
+    applied?;
+    if driven.server_failed() {
+        return Ok(Action::requeue(context.failures.next_delay(&plan.identity.uid)));
+    }
+    context.failures.reset(&plan.identity.uid);
+    Ok(Action::requeue(next_pass(cluster, context, outcome).await))
 }
 
-/// One cluster in one pass.
-struct Look<'a> {
-    cluster: &'a EaiserCluster,
-    context: &'a Context,
-    session: &'a Session,
-    previous: Option<&'a EaiserClusterStatus>,
-}
-
-impl Look<'_> {
-    /// The steps after the plan, in their order.
-    async fn follow(&self, plan: &Plan, mut watch: Stopwatch<'_>) -> Result<Action, Error> {
-        let Self { cluster, context, session, previous } = *self;
-        let mut connections = session.connections.lock().await;
-        let children = context.caches.children_of(&plan.identity);
-        let credentials = session.credentials(&plan.identity, &children);
-        let snapshot =
-            take::take(plan, children, credentials, context.caches.served(), &mut connections).await;
-        watch.lap(Phase::Snapshot, measure::Outcome::Applied);
-
-        let initiated_before =
-            previous.and_then(|status| status.mongodb.as_ref()).is_some_and(|mongodb| mongodb.initiated);
-        let steps = drive::next(plan, &snapshot, initiated_before);
-        let (applied, driven) = if plan.mode == Mode::Paused {
-            (Ok(Applied::default()), steps.untaken())
-        } else {
-            let desired = desired::build(plan, &snapshot);
-            watch.lap(Phase::Desired, measure::Outcome::Applied);
-            let (identity, memory) = (&plan.identity, &session.memory);
-            let applied = apply::apply(&context.client, identity, desired, &snapshot.children, memory).await;
-            watch.lap(Phase::Apply, measure::apply(&applied));
-            let hands =
-                drive::Hands { connections: &connections, client: &context.client, fence: &context.fence };
-            let driven = drive::run(plan, &snapshot, steps, hands).await;
-            watch.lap(Phase::Drive, measure::drive(&driven));
-            (applied, driven)
-        };
-
-        let pass = status::Pass {
-            plan,
-            snapshot: &snapshot,
-            applied: applied.as_ref().map_err(|error| report::chain(error)),
-            driven: &driven,
-        };
-        let status = status::compute(&pass, cluster.metadata.generation, previous, &context.now());
-        report::steps(context, cluster, &driven).await;
-        let outcome = outcome(&pass, &status);
-        context.metrics.clusters.show(cluster, &status, Seen::of(&plan.identity, &snapshot));
-        let changed = previous != Some(&status);
-        let published = report::publish(context, cluster, session, previous, status).await;
-        watch.lap(Phase::Status, measure::status(&published, changed));
-        published?;
-        applied?;
-        context.failures.reset(&plan.identity.uid);
-        Ok(self.rest(outcome).await)
+/// How soon to look again; says so when looking has become a loop.
+async fn next_pass(cluster: &EaiserCluster, context: &Context, outcome: pace::Outcome) -> Duration {
+    let next = context.paces.end(&reference(cluster), outcome);
+    if next.hot {
+        context.metrics.hot_loop();
+        report::hot_loop(context, cluster).await;
     }
-
-    /// When to look again.
-    async fn rest(&self, outcome: pace::Outcome) -> Action {
-        let next = self.context.paces.end(&reference(self.cluster), outcome);
-        if next.hot {
-            self.context.metrics.hot_loop();
-            report::hot_loop(self.context, self.cluster).await;
-        }
-        Action::requeue(next.after)
-    }
+    next.after
 }
 
 /// What the pass came to, for the rhythm of the next ones.

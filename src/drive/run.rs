@@ -17,7 +17,7 @@ use crate::snapshot::take::Connections;
 /// Reason of the event about a pod that is replaced.
 const ROLL_POD: &str = "RollPod";
 /// Reason of the event about a pod that could not be replaced.
-const ROLL_FAILED: &str = "RollFailed";
+pub(super) const ROLL_FAILED: &str = "RollFailed";
 
 /// What was done, or what failed: (reason, sentence).
 type Report = Result<(&'static str, String), (&'static str, String)>;

@@ -53,7 +53,6 @@ pub fn connect(
     let http = hyper_util::client::legacy::Builder::new(TokioExecutor::new()).build::<_, Body>(connector);
     let service = ServiceBuilder::new()
         .layer(requests.clone())
-        .layer(Patience::default())
         .layer(Fencing::new(fence.clone(), requests.clone()))
         .layer(Patience::default())
         .layer(config.base_uri_layer())

@@ -12,7 +12,7 @@ use crate::support::proxy::Call;
 use crate::support::proxy::asked::Verb;
 use crate::support::proxy::fault::{Fault, Matching, Rule};
 use crate::support::until::seconds;
-use crate::support::{Needs, scenario};
+use crate::support::{Needs, operator, scenario};
 
 /// Namespaces in which cells are tried at the same time.
 const RIGS: usize = 8;
@@ -185,6 +185,7 @@ async fn try_cell(rig: &Rig, fault: Fault, class: &'static Class, references: &R
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
     rig.proxy.inject(rule(fault));
+    operator::remark(&rig.world, &format!("{fault:?}, {}", class.name));
     let begin = Instant::now();
     match class.when {
         When::Start => {
@@ -197,6 +198,7 @@ async fn try_cell(rig: &Rig, fault: Fault, class: &'static Class, references: &R
     tokio::time::sleep(FAULT_LASTS.saturating_sub(begin.elapsed())).await;
     let meanwhile = rig.proxy.calls();
     rig.proxy.heal();
+    operator::remark(&rig.world, "the fault is over");
     let healed = Instant::now();
     let settled = rig.settle(Some(&expected.footprint)).await;
     let converged = settled.and_then(|_| twice_created(&rig.proxy.calls())).map(|()| {
@@ -206,12 +208,12 @@ async fn try_cell(rig: &Rig, fault: Fault, class: &'static Class, references: &R
     Outcome { fault, class, per_second: rate(&meanwhile, cost), converged }
 }
 
-/// Requests a second that met the fault, and those beyond what is needed without one.
+/// Requests a second that the fault kept from the server, and those beyond what is needed without it.
 #[allow(clippy::cast_precision_loss, reason = "a few hundred requests")]
 fn rate(meanwhile: &[Call], cost: usize) -> f64 {
-    let met = meanwhile.iter().filter(|call| call.met).count();
-    let others = meanwhile.len() - met;
-    (met + others.saturating_sub(cost)) as f64 / FAULT_LASTS.as_secs_f64()
+    let failed = meanwhile.iter().filter(|call| call.met && call.code.is_none()).count();
+    let others = meanwhile.len() - failed;
+    (failed + others.saturating_sub(cost)) as f64 / FAULT_LASTS.as_secs_f64()
 }
 
 /// An answer that got lost must not make anything twice.

@@ -42,8 +42,8 @@ impl Operator {
     }
 
     fn spawn(world: &World, kubeconfig: &Path, further: &[&str]) -> Self {
-        let mut log = OpenOptions::new().create(true).append(true).open(world.directory.join(LOG)).unwrap();
-        writeln!(log, "--- an operator starts").unwrap();
+        remark(world, "an operator starts");
+        let log = OpenOptions::new().append(true).open(world.directory.join(LOG)).unwrap();
         let address = free_address();
         let process = Command::new(binary())
             .args(["operator", "--namespace", &world.namespace, "--http-address", &address])
@@ -63,6 +63,11 @@ impl Operator {
     /// Id of its process.
     pub fn id(&self) -> u32 {
         self.process.id()
+    }
+
+    /// Address and port of its metrics, on loopback.
+    pub fn address(&self) -> &str {
+        &self.address
     }
 
     /// What it serves to Prometheus.
@@ -185,6 +190,12 @@ pub fn mongodb_image() -> &'static str {
 
 pub fn free_address() -> String {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+}
+
+/// Puts a line of the scenario's own between those of its operators.
+pub fn remark(world: &World, line: &str) {
+    let mut log = OpenOptions::new().create(true).append(true).open(world.directory.join(LOG)).unwrap();
+    writeln!(log, "--- {line}").unwrap();
 }
 
 /// Everything the scenario's operators logged.

@@ -134,7 +134,7 @@ fn is_forbidden(error: &watcher::Error) -> bool {
 }
 
 /// Discovery needs no right of its own.
-async fn is_served<K: Resource<DynamicType = ()>>(client: &Client) -> Result<bool, kube::Error> {
+pub(super) async fn is_served<K: Resource<DynamicType = ()>>(client: &Client) -> Result<bool, kube::Error> {
     match client.list_api_group_resources(&K::api_version(&())).await {
         Ok(list) => Ok(list.resources.iter().any(|resource| resource.name == K::plural(&()))),
         // An unknown group is answered with plain text, so there is no reason to look at.

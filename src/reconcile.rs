@@ -25,6 +25,7 @@ use crate::names::Identity;
 use crate::plan::{self, Mode, Plan};
 use crate::runtime::metrics::clusters::Seen;
 use crate::runtime::metrics::phases::Phase;
+use crate::runtime::patience::Impatient;
 use crate::snapshot::{Snapshot, take};
 use crate::status;
 pub use context::Context;
@@ -81,6 +82,11 @@ pub async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Result<Ac
 #[allow(clippy::needless_pass_by_value, reason = "the signature kube's controller asks for")]
 pub fn error_policy(object: Arc<Guarded>, error: &Error, context: Arc<Context>) -> Action {
     let name = object.name_any();
+    if let Some(left) = Impatient::pause_in(error) {
+        // Nothing failed: the pass goes on when the API server wants to be asked again.
+        tracing::info!(object = %name, retry_seconds = left.as_secs_f32(), "the API server asked for a pause");
+        return Action::requeue(left);
+    }
     let delay = context.failures.next_delay(&object.meta().uid.clone().unwrap_or_default());
     tracing::warn!(object = %name, error = %report::chain(error), retry_seconds = delay.as_secs_f32(), "pass failed");
     Action::requeue(delay)

@@ -138,14 +138,14 @@ impl Paces {
 /// Delay after the first failure.
 const FIRST_DELAY: Duration = Duration::from_millis(500);
 /// Longest delay.
-const LONGEST_DELAY: Duration = Duration::from_secs(60);
+const LONGEST_DELAY: Duration = Duration::from_secs(30);
 
 /// Failures in a row, per cluster uid.
 #[derive(Debug, Default)]
 pub struct Failures(Mutex<HashMap<String, u32>>);
 
 impl Failures {
-    /// Counts a failure and says how long to wait: doubling from half a second to a minute.
+    /// Counts a failure and says how long to wait: doubling from half a second to half a minute.
     pub fn next_delay(&self, uid: &str) -> Duration {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let count = all.entry(uid.to_owned()).or_default();
@@ -165,10 +165,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn delays_double_up_to_a_minute_and_start_anew_after_a_success() {
+    fn delays_double_up_to_half_a_minute_and_start_anew_after_a_success() {
         let failures = Failures::default();
         let delays: Vec<_> = (0..9).map(|_| failures.next_delay("a").as_millis()).collect();
-        assert_eq!(delays, [500, 1000, 2000, 4000, 8000, 16000, 32000, 60000, 60000]);
+        assert_eq!(delays, [500, 1000, 2000, 4000, 8000, 16000, 30000, 30000, 30000]);
         failures.reset("a");
         assert_eq!(failures.next_delay("a").as_millis(), 500);
     }

@@ -1,5 +1,6 @@
 //! Patience with an API server in trouble, as a layer below the client: no request waits for ever, a
-//! server that asks for a pause gets it, and a watch that ends at once is not reopened at once. IO.
+//! server that asks for a pause gets it, reads that fail over and over become few, and a watch that
+//! ends at once is not reopened at once. IO.
 //!
 //! Nothing is repeated here. Passes and watches repeat what failed, after delays of their own that
 //! grow; were each request repeated as well, the two would multiply.
@@ -18,8 +19,10 @@ use tower::{BoxError, Layer, Service};
 use pauses::Pauses;
 
 /// Longest wait for an answer. A write may wait for other people's admission webhooks, 10 s each by
-/// default; the answer to a watch begins at once and then goes on.
+/// default.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+/// Longest wait for the answer to a watch to begin, which it does at once.
+const WATCH_WITHIN: Duration = Duration::from_secs(10);
 /// Start of a Lease's path: who leads must stay known, whatever the others are asked.
 const LEASES: &str = "/apis/coordination.k8s.io/";
 
@@ -27,14 +30,34 @@ const LEASES: &str = "/apis/coordination.k8s.io/";
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Impatient {
     /// It was sent, and nobody knows whether it was carried out.
-    #[error("the API server did not answer within {} s", ANSWER_WITHIN.as_secs())]
-    NoAnswer,
+    #[error("the API server did not answer within {} s", within.as_secs())]
+    NoAnswer {
+        /// How long it was waited for.
+        within: Duration,
+    },
     /// It was not sent, because the API server asked for a pause.
     #[error("the API server asked for a pause that is not over")]
-    Paused,
+    Paused {
+        /// How long the pause still lasts.
+        left: Duration,
+    },
+    /// It was not sent, because too many reads have failed lately.
+    #[error("the API server fails; it is asked again in a moment")]
+    Failing,
     /// It was not sent: the same watch was opened a moment ago and has ended already.
     #[error("the API server ended this watch as soon as it began")]
     Reopened,
+}
+
+impl Impatient {
+    /// What is left of a pause that the API server asked for, if that is why something failed.
+    pub fn pause_in(error: &(dyn std::error::Error + 'static)) -> Option<Duration> {
+        let mut causes = std::iter::successors(Some(error), |error| error.source());
+        causes.find_map(|cause| match cause.downcast_ref() {
+            Some(Self::Paused { left }) => Some(*left),
+            _ => None,
+        })
+    }
 }
 
 /// Layer that puts patience around a service.
@@ -53,8 +76,11 @@ impl Patience {
             return Ok(());
         }
         self.pauses(|pauses| {
-            if pauses.lasts(now) {
-                return Err(Impatient::Paused);
+            if let Some(left) = pauses.left(now) {
+                return Err(Impatient::Paused { left });
+            }
+            if request.method() == Method::GET && !pauses.may_fail(now) {
+                return Err(Impatient::Failing);
             }
             let opens = !watches(request) || pauses.may_open(&selection(request), now);
             if opens { Ok(()) } else { Err(Impatient::Reopened) }
@@ -118,12 +144,20 @@ where
         if let Err(reason) = self.patience.allows(&request, Instant::now()) {
             return async move { Err(reason.into()) }.boxed();
         }
+        let reads = request.method() == Method::GET;
+        let within = if watches(&request) { WATCH_WITHIN } else { ANSWER_WITHIN };
         let answer = self.inner.call(request);
         let patience = self.patience.clone();
         async move {
-            let answer = tokio::time::timeout(ANSWER_WITHIN, answer).await;
-            let answer = answer.map_err(|_| Impatient::NoAnswer)?.map_err(Into::into)?;
-            patience.listen(&answer, Instant::now());
+            let answer = tokio::time::timeout(within, answer).await;
+            let answer = answer.map_err(|_| Impatient::NoAnswer { within }.into());
+            let answer = answer.and_then(|answer| answer.map_err(Into::into));
+            let now = Instant::now();
+            if reads && !answer.as_ref().is_ok_and(|answer| answer.status().is_success()) {
+                patience.pauses(|pauses| pauses.failed(now));
+            }
+            let answer = answer?;
+            patience.listen(&answer, now);
             Ok(answer)
         }
         .boxed()
@@ -185,7 +219,7 @@ mod tests {
             let refused = get(&mut client, &mut server, SERVICES, refusal(status, "7")).await;
             assert_eq!(refused, Ok(status));
             let held = get(&mut client, &mut server, SERVICES, ok()).await;
-            assert_eq!(held, Err(Impatient::Paused.to_string()));
+            assert_eq!(held, Err(Impatient::Paused { left: Duration::ZERO }.to_string()));
             assert_eq!(get(&mut client, &mut server, LEASE, ok()).await, Ok(StatusCode::OK));
         }
     }
@@ -210,9 +244,36 @@ mod tests {
         let (mut client, _silent) = patient();
         std::future::poll_fn(|context| client.poll_ready(context)).await.unwrap();
         let begin = tokio::time::Instant::now();
-        let answer = client.call(Request::get(SERVICES).body(()).unwrap()).await;
-        assert_eq!(answer.unwrap_err().to_string(), Impatient::NoAnswer.to_string());
+        let answer = client.call(Request::patch(SERVICES).body(()).unwrap()).await;
+        assert!(answer.unwrap_err().to_string().contains("did not answer within 30 s"));
         assert_eq!(begin.elapsed(), ANSWER_WITHIN);
+        let watch = format!("{SERVICES}?watch=true");
+        drop(client.call(Request::get(watch).body(()).unwrap()).await.unwrap_err());
+        assert_eq!(begin.elapsed(), ANSWER_WITHIN + WATCH_WITHIN);
+    }
+
+    #[tokio::test]
+    async fn reads_that_fail_over_and_over_are_held_back_and_writes_are_not() {
+        let (mut client, mut server) = patient();
+        let failure = || Response::builder().status(StatusCode::INTERNAL_SERVER_ERROR).body(()).unwrap();
+        let mut sent = 0;
+        while get(&mut client, &mut server, SERVICES, failure()).await.is_ok() {
+            sent += 1;
+        }
+        assert!((10..40).contains(&sent), "{sent} failing reads were sent in a row");
+        let write = Request::patch(SERVICES).body(()).unwrap();
+        assert_eq!(client.patience.allows(&write, Instant::now()), Ok(()));
+    }
+
+    #[test]
+    fn a_pause_is_found_below_the_errors_that_wrap_it() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("cannot apply it")]
+        struct Wrapped(#[source] kube::Error);
+        let wrap = |reason: Impatient| Wrapped(kube::Error::Service(reason.into()));
+        let left = Duration::from_secs(3);
+        assert_eq!(Impatient::pause_in(&wrap(Impatient::Paused { left })), Some(left));
+        assert_eq!(Impatient::pause_in(&wrap(Impatient::Reopened)), None);
     }
 
     #[tokio::test]

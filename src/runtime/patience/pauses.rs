@@ -9,10 +9,18 @@ const LONGEST: Duration = Duration::from_secs(30);
 /// caller shall treat that as the failure it is.
 const SHORTEST_WATCH: Duration = Duration::from_secs(1);
 
+/// Reads that may fail at once: every watch twice.
+const FAILURES: f64 = 25.0;
+/// Failing reads a second that are sent in the long run, whatever the number of watches.
+const FAILURES_A_SECOND: f64 = 0.5;
+
 /// Pauses under way.
 #[derive(Debug, Default)]
 pub(super) struct Pauses {
     until: Option<Instant>,
+    /// Failed reads that are not forgotten, as of when the last one failed. Successes cost nothing, so
+    /// a server that is back is not kept waiting.
+    failures: Option<(f64, Instant)>,
     /// When each watch was last opened, by what it selects.
     opened: HashMap<String, Instant>,
 }
@@ -24,9 +32,25 @@ impl Pauses {
         self.until = Some(self.until.map_or(end, |until| until.max(end)));
     }
 
-    /// Whether the server's pause is not over.
-    pub(super) fn lasts(&self, now: Instant) -> bool {
-        self.until.is_some_and(|until| now < until)
+    /// What is left of the server's pause.
+    pub(super) fn left(&self, now: Instant) -> Option<Duration> {
+        self.until?.checked_duration_since(now).filter(|left| !left.is_zero())
+    }
+
+    /// A read failed.
+    pub(super) fn failed(&mut self, now: Instant) {
+        self.failures = Some((self.remembered(now) + 1.0, now));
+    }
+
+    /// Whether another read may be sent, although it may fail as well.
+    pub(super) fn may_fail(&self, now: Instant) -> bool {
+        self.remembered(now) + 1.0 <= FAILURES
+    }
+
+    fn remembered(&self, now: Instant) -> f64 {
+        self.failures.map_or(0.0, |(count, at)| {
+            (count - now.duration_since(at).as_secs_f64() * FAILURES_A_SECOND).max(0.0)
+        })
     }
 
     /// Whether the watch of that selection may be opened; if so, it counts as opened.
@@ -50,10 +74,10 @@ mod tests {
     #[test]
     fn a_pause_lasts_as_long_as_asked_for() {
         let (mut pauses, now) = (Pauses::default(), Instant::now());
-        assert!(!pauses.lasts(now));
+        assert_eq!(pauses.left(now), None);
         pauses.begin(seconds(5), now);
-        assert!(pauses.lasts(now + Duration::from_millis(4999)));
-        assert!(!pauses.lasts(now + seconds(5)));
+        assert_eq!(pauses.left(now + seconds(4)), Some(seconds(1)));
+        assert_eq!(pauses.left(now + seconds(5)), None);
     }
 
     #[test]
@@ -61,9 +85,25 @@ mod tests {
         let (mut pauses, now) = (Pauses::default(), Instant::now());
         pauses.begin(seconds(9), now);
         pauses.begin(seconds(1), now);
-        assert!(pauses.lasts(now + seconds(8)));
+        assert_eq!(pauses.left(now + seconds(8)), Some(seconds(1)));
         pauses.begin(seconds(u64::MAX), now);
-        assert!(!pauses.lasts(now + LONGEST));
+        assert_eq!(pauses.left(now), Some(LONGEST));
+    }
+
+    #[test]
+    fn failing_reads_become_few_and_are_forgotten() {
+        let (mut pauses, mut now) = (Pauses::default(), Instant::now());
+        let mut sent = 0;
+        for _ in 0..600 {
+            if pauses.may_fail(now) {
+                pauses.failed(now);
+                sent += 1;
+            }
+            now += Duration::from_millis(100);
+        }
+        assert!((40..=60).contains(&sent), "{sent} failing reads in a minute");
+        assert!(!pauses.may_fail(now - Duration::from_millis(100)));
+        assert!(pauses.may_fail(now + seconds(2)));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 # Everything a newcomer needs: `make demo` shows it, `make test` proves it.
 LAB ?= tests/lab/lab
 
-.PHONY: demo test fast-test bench clean-lab mongo-conformance crds monitoring
+.PHONY: demo test fast-test bench clean-lab mongo-conformance crds docs monitoring
 
 demo: ## A real three-node cluster, the operator, examples/eaiser.yaml, Ready, traffic
 	tests/demo.sh
@@ -29,3 +29,7 @@ crds: ## Write crds/ and the chart's copy anew from the types
 monitoring: ## Write the chart's dashboard and the alerts about the operator anew from the code
 	cargo run --quiet -- monitoring dashboard > charts/eaiser-operator/files/dashboard.json
 	cargo run --quiet -- monitoring operator-rules > charts/eaiser-operator/files/operator-rules.yaml
+
+docs: ## Write docs/fields.md anew from the types
+	cargo run --quiet -- fields > docs/fields.md.new
+	mv docs/fields.md.new docs/fields.md

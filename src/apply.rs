@@ -8,6 +8,7 @@ pub mod child;
 mod deferral;
 pub mod difference;
 pub mod drift;
+pub mod immutable;
 pub mod memory;
 pub mod preview;
 mod write;
@@ -49,12 +50,17 @@ pub struct Applied {
     pub foreign: Vec<String>,
     /// Objects of an earlier cluster of this name which are still being deleted.
     pub leftover: Vec<String>,
+    /// Objects deleted to be made anew, each with the field that cannot be changed in place.
+    pub recreated: Vec<String>,
+    /// Objects with a field that cannot be changed and that are not made anew: object and field.
+    pub immutable: Vec<(String, &'static str)>,
 }
 
 impl Applied {
     /// An object that was written and not looked at since, so that nothing is known of its effect.
     pub fn unseen(&self) -> Option<&str> {
-        let mut written = self.created.iter().chain(&self.changed).chain(&self.on_their_way);
+        let mut written =
+            self.created.iter().chain(&self.changed).chain(&self.on_their_way).chain(&self.recreated);
         written.next().map(String::as_str)
     }
 }
@@ -68,6 +74,8 @@ enum Change {
     OnItsWay(String),
     Foreign(String),
     Leftover(String),
+    Recreated(String),
+    Immutable(String, &'static str),
     None,
 }
 
@@ -135,6 +143,8 @@ async fn run(
             Change::OnItsWay(name) => applied.on_their_way.push(name),
             Change::Foreign(name) => applied.foreign.push(name),
             Change::Leftover(name) => applied.leftover.push(name),
+            Change::Recreated(sentence) => applied.recreated.push(sentence),
+            Change::Immutable(name, field) => applied.immutable.push((name, field)),
             Change::None => {}
         }
     }

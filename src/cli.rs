@@ -1,6 +1,7 @@
 //! The command line: arguments, and one file per command.
 
 mod crd;
+mod fields;
 mod kubernetes;
 mod monitoring;
 mod operator;
@@ -35,6 +36,9 @@ enum Command {
     Operator(operator::Arguments),
     /// Print the CustomResourceDefinition as YAML
     Crd,
+    /// Print docs/fields.md
+    #[command(hide = true)]
+    Fields,
     /// Show what a file would become, or what it would change about the live cluster
     Plan(plan::Arguments),
     /// Show a live cluster on one screen: capacity, pods and their roles, conditions, events
@@ -62,6 +66,7 @@ pub fn main() -> ExitCode {
     match arguments.command {
         Command::Operator(arguments) => operator::run(arguments),
         Command::Crd => crd::run(),
+        Command::Fields => fields::run(),
         Command::Plan(arguments) => plan::run(&arguments, &given),
         Command::Status(arguments) => status::run(&arguments),
         Command::Monitoring(arguments) => monitoring::run(&arguments),

@@ -8,6 +8,7 @@ mod monitoring;
 mod operation;
 mod redis;
 mod resources;
+mod rules;
 mod status;
 
 pub use api::{

@@ -10,7 +10,7 @@ pub mod report;
 mod unreadable;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::runtime::controller::Action;
@@ -18,17 +18,18 @@ use kube::runtime::reflector::ObjectRef;
 use kube::{Resource, ResourceExt};
 
 use crate::apply::{self, Applied};
-use crate::crd::{DeletionPolicy, EaiserCluster, EaiserClusterStatus};
+use crate::crd::{EaiserCluster, EaiserClusterStatus};
 use crate::desired;
 use crate::drive;
 use crate::names::Identity;
-use crate::plan::{self, Mode};
+use crate::plan::{self, Mode, Plan};
 use crate::runtime::metrics::clusters::Seen;
 use crate::runtime::metrics::phases::Phase;
 use crate::runtime::patience::Impatient;
-use crate::snapshot::take;
+use crate::snapshot::{Snapshot, take};
 use crate::status;
 pub use context::Context;
+use context::Session;
 pub use guarded::Guarded;
 use measure::Stopwatch;
 
@@ -69,7 +70,8 @@ impl Error {
 pub async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Error> {
     let begin = Instant::now();
     let result = match &object.0 {
-        Ok(cluster) => pass(cluster, &context).await,
+        // On the heap: a worker holds many passes.
+        Ok(cluster) => Box::pin(pass(cluster, &context)).await,
         Err(unreadable) => unreadable::pass(&object, unreadable, &context).await,
     };
     context.metrics.passed(result.as_ref().err().map_or("ok", Error::reason), begin.elapsed());
@@ -97,64 +99,71 @@ async fn pass(cluster: &EaiserCluster, context: &Context) -> Result<Action, Erro
     if cluster.meta().deletion_timestamp.is_some() {
         return deletion::pass(cluster, &identity, context).await;
     }
-    let purge = cluster.spec.operation.deletion_policy == DeletionPolicy::Delete;
-    if purge != finalize::is_kept(&cluster.metadata) && !cluster.spec.operation.paused {
-        // Before the first volume exists; the pass goes on when the watch shows the change.
-        finalize::keep(&context.client, &cluster.metadata, purge).await?;
+    if finalize::follow(&context.client, cluster).await? {
         return Ok(Action::requeue(pace::CONVERGING));
     }
     let session = context.session(&identity.uid);
-    let previous = session.published.newest(cluster.meta(), cluster.status.as_ref());
-    let previous = previous.as_ref();
     let mut watch = Stopwatch::start(&context.metrics.phases);
     let plan = plan::plan(identity, &cluster.spec, &context.settings);
     watch.lap(Phase::Plan, measure::plan(&plan));
-    let plan = match plan {
-        Ok(plan) => plan,
+    match plan {
+        Ok(plan) => carry_out(&plan, cluster, context, &session, watch).await,
         Err(problems) => {
             let mode = plan::operation::plan(&cluster.spec.operation);
+            let previous = session.published.newest(cluster.meta(), cluster.status.as_ref());
+            let previous = previous.as_ref();
             let status =
                 status::invalid(&problems, mode, cluster.metadata.generation, previous, &context.now());
             report::publish(context, cluster, &session, previous, status).await?;
-            return Ok(Action::await_change());
+            Ok(Action::await_change())
         }
-    };
+    }
+}
+
+/// Everything that follows a valid plan.
+async fn carry_out(
+    plan: &Plan,
+    cluster: &EaiserCluster,
+    context: &Context,
+    session: &Session,
+    mut watch: Stopwatch<'_>,
+) -> Result<Action, Error> {
+    let previous = session.published.newest(cluster.meta(), cluster.status.as_ref());
+    let previous = previous.as_ref();
     let mut connections = session.connections.lock().await;
     let children = context.caches.children_of(&plan.identity);
     let credentials = session.credentials(&plan.identity, &children);
-    let snapshot = take::take(&plan, children, credentials, context.caches.served(), &mut connections).await;
+    let seen = take::take(plan, children, credentials, context.caches.served(), &mut connections).await;
+    let snapshot = Snapshot { prometheuses: context.caches.prometheuses(), ..seen };
     watch.lap(Phase::Snapshot, measure::Outcome::Applied);
 
     let initiated_before =
         previous.and_then(|status| status.mongodb.as_ref()).is_some_and(|mongodb| mongodb.initiated);
-    let steps = drive::next(&plan, &snapshot, initiated_before);
+    let steps = drive::next(plan, &snapshot, initiated_before);
     let (applied, driven) = if plan.mode == Mode::Paused {
         (Ok(Applied::default()), steps.untaken())
     } else {
-        let desired = desired::build(&plan, &snapshot);
+        let desired = desired::build(plan, &snapshot);
         watch.lap(Phase::Desired, measure::Outcome::Applied);
         let (identity, memory) = (&plan.identity, &session.memory);
         let applied = apply::apply(&context.client, identity, desired, &snapshot.children, memory).await;
         watch.lap(Phase::Apply, measure::apply(&applied));
         let hands =
             drive::Hands { connections: &connections, client: &context.client, fence: &context.fence };
-        let driven = drive::run(&plan, &snapshot, steps, hands).await;
+        let driven = drive::run(plan, &snapshot, steps, hands).await;
         watch.lap(Phase::Drive, measure::drive(&driven));
         (applied, driven)
     };
 
-    let pass = status::Pass {
-        plan: &plan,
-        snapshot: &snapshot,
-        applied: applied.as_ref().map_err(|error| report::chain(error)),
-        driven: &driven,
-    };
+    let applied_or_why = applied.as_ref().map_err(|error| report::chain(error));
+    let pass = status::Pass { plan, snapshot: &snapshot, applied: applied_or_why, driven: &driven };
     let status = status::compute(&pass, cluster.metadata.generation, previous, &context.now());
     report::steps(context, cluster, &driven).await;
+    report::recreations(context, cluster, applied.as_ref().ok()).await;
     let outcome = outcome(&pass, &status);
     context.metrics.clusters.show(cluster, &status, Seen::of(&plan.identity, &snapshot));
     let changed = previous != Some(&status);
-    let published = report::publish(context, cluster, &session, previous, status).await;
+    let published = report::publish(context, cluster, session, previous, status).await;
     watch.lap(Phase::Status, measure::status(&published, changed));
     published?;
     applied?;
@@ -162,12 +171,17 @@ async fn pass(cluster: &EaiserCluster, context: &Context) -> Result<Action, Erro
         return Ok(Action::requeue(context.failures.next_delay(&plan.identity.uid)));
     }
     context.failures.reset(&plan.identity.uid);
+    Ok(Action::requeue(next_pass(cluster, context, outcome).await))
+}
+
+/// How soon to look again; says so when looking has become a loop.
+async fn next_pass(cluster: &EaiserCluster, context: &Context, outcome: pace::Outcome) -> Duration {
     let next = context.paces.end(&reference(cluster), outcome);
     if next.hot {
         context.metrics.hot_loop();
         report::hot_loop(context, cluster).await;
     }
-    Ok(Action::requeue(next.after))
+    next.after
 }
 
 /// What the pass came to, for the rhythm of the next ones.

@@ -4,6 +4,7 @@ pub mod children;
 pub mod complaints;
 pub mod credentials;
 pub mod pods;
+pub mod prometheuses;
 pub mod served;
 pub mod take;
 
@@ -11,6 +12,7 @@ pub use children::Children;
 pub use complaints::Complaint;
 pub use credentials::Credentials;
 pub use pods::{PodRevision, StatefulPods};
+pub use prometheuses::{Prometheuses, Sight};
 pub use served::ServedKinds;
 
 use crate::mongo;
@@ -23,6 +25,8 @@ pub struct Snapshot {
     pub served: ServedKinds,
     /// Live objects that belong to the cluster.
     pub children: Children,
+    /// Who may take up the cluster's rules and monitors.
+    pub prometheuses: Prometheuses,
     /// Passwords and keyfile: read from live Secrets, or freshly drawn where there is none yet.
     pub credentials: Credentials,
     /// The replica set, as each member sees it.
@@ -37,6 +41,7 @@ impl Snapshot {
         Self {
             served,
             children: Children::default(),
+            prometheuses: Prometheuses::default(),
             credentials: Credentials::placeholder(),
             mongodb: mongo::Topology { members: Vec::new(), application_user: mongo::UserState::Unknown },
             redis: redis_cluster::Topology::default(),

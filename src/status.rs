@@ -6,6 +6,7 @@ pub mod news;
 mod operation;
 mod report;
 mod rolling;
+mod selection;
 mod tiers;
 
 #[cfg(test)]
@@ -185,8 +186,11 @@ fn overall(pass: &Pass<'_>, stage: Stage, tiers: &[(&'static str, Verdict)]) -> 
         return verdict;
     }
     let needed = ["MongoDBReady", "RedisReady", "ApiReady", "GatewayReady", "MonitoringReady"];
-    let missing =
-        needed.iter().find_map(|name| tiers.iter().find(|(tier, verdict)| tier == name && !verdict.holds));
+    // A cluster that nobody watches still serves.
+    let holds_back = |verdict: &Verdict| !verdict.holds && verdict.reason != reason::NOT_SELECTED;
+    let missing = needed
+        .iter()
+        .find_map(|name| tiers.iter().find(|(tier, verdict)| tier == name && holds_back(verdict)));
     match missing {
         Some((_, verdict)) => Verdict::off(verdict.reason, verdict.message.clone()),
         None => Verdict::on(reason::ALL_TIERS_READY, tiers::summary(pass)),

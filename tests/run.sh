@@ -48,7 +48,9 @@ packages() {
 }
 
 lint() {
-	cargo fmt --check && cargo clippy --all-targets --quiet -- -D warnings
+	cargo fmt --check && cargo clippy --all-targets --quiet -- -D warnings || return
+	# Broken links in the documentation of the code are warnings, which count as errors here.
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --quiet
 }
 
 unit() {

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::Change;
 use super::child::{Child, Live, Standing};
 use super::drift::covers;
+use super::immutable::{self, Immutable, Remedy};
 use super::memory::Memory;
 use crate::names::{Identity, OPERATOR, REPLICAS_HANDOVER};
 
@@ -75,12 +76,34 @@ pub(super) async fn bring(
         return Ok(Change::None);
     }
     let api = api(client, identity, &child.resource);
+    if let Some(immutable) = immutable::find(&child, live) {
+        return remedy(&api, live, immutable).await;
+    }
     if needs_handover(&child, live) {
         hand_over_replicas(&api, &child, live).await?;
     }
     let written = patch(&api, &child, OPERATOR, &child.rendered).await?;
     memory.wrote(&child, written.resource_version(), Instant::now());
     Ok(Change::Changed(label))
+}
+
+/// Deletes what is to be made anew, but only this very object in this very version; a later pass finds
+/// it missing and creates it. The reason is in the log before the object goes.
+async fn remedy(api: &Api<DynamicObject>, live: &Live, immutable: Immutable) -> Result<Change, Error> {
+    let Immutable { field, remedy } = immutable;
+    let (parameters, pods) = match remedy {
+        Remedy::Report => return Ok(Change::Immutable(live.label(), field)),
+        Remedy::Recreate => (DeleteParams::background(), ""),
+        Remedy::RecreateAroundPods => (DeleteParams::orphan(), "; its pods go on running"),
+    };
+    let label = live.label();
+    let sentence = format!("{label} is made anew, because {field} cannot be changed in place{pods}");
+    tracing::info!(object = label, field, "{sentence}");
+    match delete_exactly(api, live, parameters).await {
+        Ok(true) => Ok(Change::Recreated(sentence)),
+        Ok(false) => Ok(Change::None),
+        Err(source) => Err(Error::Delete { object: label, source: Box::new(source) }),
+    }
 }
 
 /// A version no live object has: the first write of a fresh etcd is far beyond it.
@@ -123,14 +146,27 @@ fn is_conflict(error: &kube::Error) -> bool {
 
 /// Deletes a stray, but only this very object in this very version.
 pub(super) async fn delete(client: &Client, identity: &Identity, stray: Live) -> Result<Change, Error> {
-    let preconditions =
-        Preconditions { uid: stray.uid.clone(), resource_version: stray.resource_version.clone() };
-    let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::background() };
-    match api(client, identity, &stray.resource).delete(&stray.name, &parameters).await {
-        Ok(_) => Ok(Change::Deleted(stray.label())),
-        // Gone, or changed since we looked: the next pass looks again.
-        Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => Ok(Change::None),
+    let api = api(client, identity, &stray.resource);
+    match delete_exactly(&api, &stray, DeleteParams::background()).await {
+        Ok(true) => Ok(Change::Deleted(stray.label())),
+        Ok(false) => Ok(Change::None),
         Err(source) => Err(Error::Delete { object: stray.label(), source: Box::new(source) }),
+    }
+}
+
+/// Whether it was deleted. One that is gone, or changed since we looked, is for the next pass.
+async fn delete_exactly(
+    api: &Api<DynamicObject>,
+    object: &Live,
+    parameters: DeleteParams,
+) -> Result<bool, kube::Error> {
+    let preconditions =
+        Preconditions { uid: object.uid.clone(), resource_version: object.resource_version.clone() };
+    let parameters = DeleteParams { preconditions: Some(preconditions), ..parameters };
+    match api.delete(&object.name, &parameters).await {
+        Ok(_) => Ok(true),
+        Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => Ok(false),
+        Err(source) => Err(source),
     }
 }
 

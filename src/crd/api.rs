@@ -4,14 +4,14 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Resources;
+use super::{Resources, rules};
 
 /// The API tier.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ApiSpec {
     /// The backend's image. Example: `registry.example.com/backend:1.4.2`.
-    #[schemars(regex(pattern = r"^[a-zA-Z0-9][-a-zA-Z0-9._/:@]*$"), length(min = 1, max = 512))]
+    #[schemars(extend("x-kubernetes-validations" = rules::image()), length(min = 1, max = 512))]
     pub image: String,
     /// Port the backend listens on. Default: 8000.
     #[serde(default = "default_port")]
@@ -71,7 +71,7 @@ fn default_replicas() -> i32 {
 #[serde(rename_all = "camelCase")]
 pub struct EnvironmentVariable {
     /// Name of the variable.
-    #[schemars(regex(pattern = r"^[A-Za-z_][A-Za-z0-9_]*$"), length(min = 1, max = 128))]
+    #[schemars(extend("x-kubernetes-validations" = rules::variable()), length(min = 1, max = 128))]
     pub name: String,
     /// Literal value. Put secrets into a Secret and use `valueFrom` instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -100,10 +100,10 @@ pub struct ValueSource {
 #[serde(rename_all = "camelCase")]
 pub struct KeyReference {
     /// Name of the object.
-    #[schemars(regex(pattern = r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"), length(min = 1, max = 253))]
+    #[schemars(extend("x-kubernetes-validations" = rules::reference()), length(min = 1, max = 253))]
     pub name: String,
     /// Key in its data.
-    #[schemars(regex(pattern = r"^[-._a-zA-Z0-9]+$"), length(min = 1, max = 253))]
+    #[schemars(extend("x-kubernetes-validations" = rules::key()), length(min = 1, max = 253))]
     pub key: String,
 }
 
@@ -125,7 +125,7 @@ pub struct EnvironmentSource {
 #[serde(rename_all = "camelCase")]
 pub struct ObjectReference {
     /// Name of the object.
-    #[schemars(regex(pattern = r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"), length(min = 1, max = 253))]
+    #[schemars(extend("x-kubernetes-validations" = rules::reference()), length(min = 1, max = 253))]
     pub name: String,
 }
 
@@ -134,10 +134,10 @@ pub struct ObjectReference {
 #[serde(rename_all = "camelCase", default)]
 pub struct ProbePaths {
     /// Liveness: failing restarts the pod. Default: `/healthz/live`.
-    #[schemars(regex(pattern = r"^/[-a-zA-Z0-9._~/%]*$"), length(min = 1, max = 256))]
+    #[schemars(extend("x-kubernetes-validations" = rules::path()), length(min = 1, max = 256))]
     pub liveness: String,
     /// Readiness: failing takes the pod out of the gateway. Default: `/healthz/ready`.
-    #[schemars(regex(pattern = r"^/[-a-zA-Z0-9._~/%]*$"), length(min = 1, max = 256))]
+    #[schemars(extend("x-kubernetes-validations" = rules::path()), length(min = 1, max = 256))]
     pub readiness: String,
 }
 

@@ -4,6 +4,8 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::rules;
+
 /// The load the cluster is sized for.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -36,7 +38,7 @@ fn default_zones() -> i32 {
 #[serde(rename_all = "camelCase", default)]
 pub struct Objectives {
     /// 95 % of requests are answered within this time. Milliseconds or seconds. Default: "500ms".
-    #[schemars(regex(pattern = r"^[1-9][0-9]{0,5}(ms|s)$"), length(max = 8))]
+    #[schemars(extend("x-kubernetes-validations" = rules::latency()), length(max = 8))]
     pub latency_p95: String,
     /// Percent of requests that must succeed over 30 days. Default: 99.9.
     #[schemars(range(min = 50.0, max = 99.999))]

@@ -6,7 +6,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Resources;
+use super::{Resources, rules};
 
 /// The Nginx tier.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,7 +19,7 @@ pub struct GatewaySpec {
     /// Nginx 1.27.3 or newer: older ones cannot follow pods by name. Default: the operator's
     /// `--gateway-image`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^[a-zA-Z0-9][-a-zA-Z0-9._/:@]*$"), length(min = 1, max = 512))]
+    #[schemars(extend("x-kubernetes-validations" = rules::image()), length(min = 1, max = 512))]
     pub image: Option<String>,
     /// How the gateway is reached.
     #[serde(default)]

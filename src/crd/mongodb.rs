@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Resources, Storage};
+use super::{Resources, Storage, rules};
 
 /// The MongoDB replica set.
 #[derive(JsonSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,7 +15,7 @@ pub struct MongoDbSpec {
     pub members: i32,
     /// MongoDB 4.4 or newer. Default: the operator's `--mongodb-image`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^[a-zA-Z0-9][-a-zA-Z0-9._/:@]*$"), length(min = 1, max = 512))]
+    #[schemars(extend("x-kubernetes-validations" = rules::image()), length(min = 1, max = 512))]
     pub image: Option<String>,
     /// The volume of each member. Default: 20Gi of the default class.
     pub storage: Storage,

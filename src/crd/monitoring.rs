@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::rules;
+
 /// Prometheus rules and monitors.
 #[derive(JsonSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -15,12 +17,12 @@ pub struct MonitoringSpec {
     /// Labels put on the PrometheusRule and ServiceMonitor, so that your Prometheus selects them.
     /// Example: `release: kube-prometheus-stack`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 16, "additionalProperties" = {"type": "string", "maxLength": 63, "pattern": "^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"}))]
-    #[schemars(extend("x-kubernetes-validations" = [{"rule": "self.all(key, key.matches('^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$'))", "message": "each key must be a label name: at most 63 letters, digits, '-', '_' and '.', with an optional DNS prefix and '/'"}]))]
+    #[schemars(extend("maxProperties" = 16, "additionalProperties" = {"type": "string", "maxLength": 63}))]
+    #[schemars(extend("x-kubernetes-validations" = rules::labels()))]
     pub rule_labels: BTreeMap<String, String>,
     /// Start of each alert's runbook link. Default: the project's own runbooks.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^https?://[-a-zA-Z0-9._~:/%]+$"), length(max = 512))]
+    #[schemars(extend("x-kubernetes-validations" = rules::url()), length(max = 512))]
     pub runbook_base_url: Option<String>,
 }
 

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Resources, Storage};
+use super::{Resources, Storage, rules};
 
 /// The Redis Cluster.
 #[derive(JsonSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,7 +20,7 @@ pub struct RedisSpec {
     pub replicas_per_shard: i32,
     /// Redis 7 or Valkey 8, or newer. Default: the operator's `--redis-image`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^[a-zA-Z0-9][-a-zA-Z0-9._/:@]*$"), length(min = 1, max = 512))]
+    #[schemars(extend("x-kubernetes-validations" = rules::image()), length(min = 1, max = 512))]
     pub image: Option<String>,
     /// The volume of each pod. Default: 20Gi of the default class.
     pub storage: Storage,

@@ -4,12 +4,14 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::rules;
+
 /// Requests and limits of one container. An absent memory limit equals the memory request; an
 /// absent CPU limit means none, so that bursts are not throttled.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[x_kube(
-    validation = Rule::new("!has(self.requests) || !has(self.requests.memory) || !has(self.limits) || !has(self.limits.memory) || quantity(self.requests.memory).compareTo(quantity(self.limits.memory)) <= 0").message("limits.memory must be at least requests.memory").field_path(".limits"),
-    validation = Rule::new("!has(self.requests) || !has(self.requests.cpu) || !has(self.limits) || !has(self.limits.cpu) || quantity(self.requests.cpu).compareTo(quantity(self.limits.cpu)) <= 0").message("limits.cpu must be at least requests.cpu").field_path(".limits")
+    validation = Rule::new("!has(self.requests) || !has(self.requests.memory) || !has(self.limits) || !has(self.limits.memory) || !isQuantity(self.requests.memory) || !isQuantity(self.limits.memory) || quantity(self.requests.memory).compareTo(quantity(self.limits.memory)) <= 0").message("limits.memory must be at least requests.memory").field_path(".limits"),
+    validation = Rule::new("!has(self.requests) || !has(self.requests.cpu) || !has(self.limits) || !has(self.limits.cpu) || !isQuantity(self.requests.cpu) || !isQuantity(self.limits.cpu) || quantity(self.requests.cpu).compareTo(quantity(self.limits.cpu)) <= 0").message("limits.cpu must be at least requests.cpu").field_path(".limits")
 )]
 #[serde(rename_all = "camelCase")]
 pub struct Resources {
@@ -27,13 +29,13 @@ pub struct Resources {
 pub struct ResourceAmounts {
     /// CPU as a Kubernetes quantity. Example: "500m" or "2".
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^[0-9]+(\.[0-9]{1,3})?m?$"), length(min = 1, max = 12))]
-    #[x_kube(validation = Rule::new("isQuantity(self) && quantity(self).isGreaterThan(quantity('0'))").message("must be a CPU quantity above 0, for example 500m or 2"))]
+    #[schemars(length(min = 1, max = 12))]
+    #[x_kube(validation = Rule::new("self.matches('^[0-9]+([.][0-9]{1,3})?m?$') && isQuantity(self) && quantity(self).isGreaterThan(quantity('0'))").message("must be a CPU quantity above 0, for example 500m or 2"))]
     pub cpu: Option<String>,
     /// Memory as a Kubernetes quantity in bytes. Example: "512Mi" or "4Gi".
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^[0-9]+(\.[0-9]{1,3})?([KMGT]i|[kMGT])?$"), length(min = 1, max = 16))]
-    #[x_kube(validation = Rule::new("isQuantity(self) && quantity(self).isGreaterThan(quantity('0'))").message("must be a memory quantity above 0, for example 512Mi or 4Gi"))]
+    #[schemars(length(min = 1, max = 16))]
+    #[x_kube(validation = Rule::new("self.matches('^[0-9]+([.][0-9]{1,3})?([KMGT]i|[kMGT])?$') && isQuantity(self) && quantity(self).isGreaterThan(quantity('0'))").message("must be a memory quantity above 0, for example 512Mi or 4Gi"))]
     pub memory: Option<String>,
 }
 
@@ -44,13 +46,11 @@ pub struct ResourceAmounts {
 #[serde(rename_all = "camelCase", default)]
 pub struct Storage {
     /// Size of each volume. It cannot be changed yet: growing volumes comes with a later release.
-    #[schemars(regex(pattern = r"^[0-9]+([KMGT]i|[kMGT])?$"), length(min = 1, max = 16))]
-    #[schemars(extend("x-kubernetes-validations" = [{"rule": "isQuantity(self) && quantity(self).compareTo(quantity('64Mi')) >= 0", "message": "must be at least 64Mi"}, {"rule": "self == oldSelf", "message": "storage.size cannot be changed: volumes are neither grown nor shrunk by this version"}]))]
+    #[schemars(length(min = 1, max = 16), extend("x-kubernetes-validations" = rules::size()))]
     pub size: String,
     /// StorageClass of each volume. Default: the cluster's default class. It cannot be changed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"), length(min = 1, max = 253))]
-    #[schemars(extend("x-kubernetes-validations" = [{"rule": "self == oldSelf", "message": "storage.className cannot be changed: Kubernetes cannot move a volume to another class"}]))]
+    #[schemars(length(min = 1, max = 253), extend("x-kubernetes-validations" = rules::storage_class()))]
     pub class_name: Option<String>,
 }
 

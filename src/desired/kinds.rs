@@ -1,7 +1,8 @@
-//! The two prometheus-operator kinds, as far as the operator writes them. Pure types.
+//! prometheus-operator's kinds, as far as the operator writes or reads them. Pure types.
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::CustomResource;
 use serde::{Deserialize, Serialize};
 
@@ -86,4 +87,28 @@ pub struct MonitorEndpoint {
     pub path: String,
     /// Scrape interval.
     pub interval: String,
+}
+
+/// Which rules and monitors a Prometheus takes up. Never written. An absent selector selects nothing
+/// and an absent namespace selector the own namespace; an empty one selects everything.
+#[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "monitoring.coreos.com",
+    version = "v1",
+    kind = "Prometheus",
+    plural = "prometheuses",
+    namespaced,
+    schema = "disabled",
+    derive = "PartialEq"
+)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PrometheusSpec {
+    /// Labels of the rule objects.
+    pub rule_selector: Option<LabelSelector>,
+    /// Labels of their namespaces.
+    pub rule_namespace_selector: Option<LabelSelector>,
+    /// Labels of the ServiceMonitors.
+    pub service_monitor_selector: Option<LabelSelector>,
+    /// Labels of their namespaces.
+    pub service_monitor_namespace_selector: Option<LabelSelector>,
 }

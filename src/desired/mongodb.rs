@@ -43,7 +43,8 @@ pub fn pods_to_keep(plan: &Plan, snapshot: &Snapshot) -> i32 {
     let identity = &plan.identity;
     let wanted = plan.mongodb.members;
     let live = find(&snapshot.children.stateful_sets, &identity.tier(Tier::MongoDb));
-    let existing = live.map_or(0, members_before_stop);
+    // Without its StatefulSet, as while that is made anew, the pods themselves say how many there are.
+    let existing = live.map_or_else(|| pods_there(identity, snapshot), members_before_stop);
     let occupied = snapshot.mongodb.occupied().filter(|_| !snapshot.mongodb.members.is_empty());
     let Some(occupied) = occupied else {
         return wanted.max(existing);
@@ -52,6 +53,16 @@ pub fn pods_to_keep(plan: &Plan, snapshot: &Snapshot) -> i32 {
         occupied.contains(&identity.mongodb_host(&identity.mongodb_pod(*ordinal), &plan.cluster_domain))
     };
     (wanted..existing).rfind(is_occupied).map_or(wanted, |ordinal| ordinal + 1)
+}
+
+/// Pods of the set, counted by the highest ordinal.
+fn pods_there(identity: &Identity, snapshot: &Snapshot) -> i32 {
+    let set = identity.tier(Tier::MongoDb);
+    let ordinals = snapshot
+        .children
+        .pods_of(Tier::MongoDb)
+        .filter_map(|pod| pod.name_any().strip_prefix(&set)?.strip_prefix('-')?.parse::<i32>().ok());
+    ordinals.max().map_or(0, |highest| highest.saturating_add(1))
 }
 
 /// A stopped set has no pods and remembers how many there were.

@@ -10,6 +10,8 @@ pub mod promql;
 pub mod rules;
 pub mod traffic;
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::ObjectMeta;
 
@@ -50,6 +52,11 @@ pub fn build(plan: &Plan, snapshot: &Snapshot, desired: &mut Desired) {
 /// Whether the rules go into a PrometheusRule.
 pub fn uses_prometheus_operator(plan: &Plan, served: ServedKinds) -> bool {
     served.prometheus_rules && plan.monitoring.mode == MonitoringMode::Auto
+}
+
+/// Labels by which a Prometheus selects the rules and the monitor.
+pub fn labels(plan: &Plan) -> BTreeMap<String, String> {
+    labelled(plan, meta::object(&plan.identity, Tier::Monitoring, String::new())).labels.unwrap_or_default()
 }
 
 /// The user's labels come first, ours win: prune and watches select by them.

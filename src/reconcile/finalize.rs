@@ -42,6 +42,21 @@ pub fn is_kept(metadata: &ObjectMeta) -> bool {
     metadata.finalizers.iter().flatten().any(|finalizer| finalizer == FINALIZER)
 }
 
+/// Brings the finalizer to what the policy asks for, and says whether that needed a change; the pass
+/// goes on when the watch shows it, so the finalizer is there before the first volume. A paused
+/// cluster is left as it is.
+///
+/// # Errors
+/// The API server refused.
+pub async fn follow(client: &Client, cluster: &EaiserCluster) -> Result<bool, Error> {
+    let operation = &cluster.spec.operation;
+    let purge = operation.deletion_policy == DeletionPolicy::Delete;
+    if operation.paused || purge == is_kept(&cluster.metadata) {
+        return Ok(false);
+    }
+    keep(client, &cluster.metadata, purge).await.map(|()| true)
+}
+
 /// Sets our finalizer or takes it away. A merge patch of the metadata and of nothing else: the spec
 /// stays whoever's it is, and an object whose spec no longer parses can be released too. The version
 /// is a precondition, since a merge patch replaces the whole list.

@@ -11,6 +11,7 @@ use serde_json::json;
 use super::context::Session;
 use super::finalize::Next;
 use super::{Context, Error, Guarded};
+use crate::apply::Applied;
 use crate::crd::{EaiserCluster, EaiserClusterStatus};
 use crate::drive::Driven;
 use crate::names::{OPERATOR, truncate};
@@ -89,6 +90,13 @@ pub(super) async fn publish<K: Resource<DynamicType = ()>>(
         emit(context, cluster, type_, &reason, &note).await;
     }
     Ok(())
+}
+
+/// One event per object that was deleted to be made anew.
+pub(super) async fn recreations(context: &Context, cluster: &EaiserCluster, applied: Option<&Applied>) {
+    for sentence in applied.iter().flat_map(|applied| &applied.recreated) {
+        emit(context, cluster, EventType::Normal, "RecreateObject", sentence).await;
+    }
 }
 
 /// Says what a deletion is at; volumes are named in an event before they go.

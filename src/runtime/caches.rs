@@ -3,6 +3,7 @@
 pub(in crate::runtime) mod backoff;
 mod complaints;
 mod optional;
+mod prometheuses;
 mod shelf;
 mod watch;
 
@@ -18,7 +19,7 @@ use kube::runtime::reflector::ObjectRef;
 use crate::desired::kinds::{PrometheusRule, ServiceMonitor};
 use crate::names::Identity;
 use crate::reconcile::Guarded;
-use crate::snapshot::{Children, ServedKinds};
+use crate::snapshot::{Children, Prometheuses, ServedKinds};
 use complaints::Complaints;
 use optional::Optional;
 use shelf::Shelf;
@@ -43,6 +44,7 @@ pub struct Caches {
     prometheus_rules: Optional<PrometheusRule>,
     service_monitors: Optional<ServiceMonitor>,
     complaints: Complaints,
+    prometheuses: prometheuses::Watch,
 }
 
 impl Caches {
@@ -68,6 +70,7 @@ impl Caches {
             prometheus_rules: Optional::start(client, namespace, &mut touched).await?,
             service_monitors: Optional::start(client, namespace, &mut touched).await?,
             complaints: Complaints::start(client, namespace, &mut touched),
+            prometheuses: prometheuses::Watch::start(client, namespace, &mut touched).await?,
         };
         Ok((caches, touched))
     }
@@ -111,6 +114,11 @@ impl Caches {
         .into_iter()
         .flatten()
         .collect()
+    }
+
+    /// Who may take up rules and monitors, as far as it can be seen.
+    pub fn prometheuses(&self) -> Prometheuses {
+        self.prometheuses.seen()
     }
 
     /// Optional kinds that the API server serves.

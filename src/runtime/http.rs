@@ -6,10 +6,14 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
 use tokio::net::TcpListener;
 
 use crate::reconcile::Context;
+
+/// Format of the metrics. Called plain text, Prometheus refuses the whole page for its `info` metric.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Serves until the process ends.
 ///
@@ -21,7 +25,10 @@ pub async fn serve(address: SocketAddr, context: Arc<Context>) -> std::io::Resul
     let router = Router::new()
         .route("/healthz", get(move || async move { answer(live.health.live(Instant::now())) }))
         .route("/readyz", get(move || async move { answer(readiness(&ready)) }))
-        .route("/metrics", get(move || async move { context.metrics.render() }));
+        .route(
+            "/metrics",
+            get(move || async move { ([(CONTENT_TYPE, OPEN_METRICS)], context.metrics.render()) }),
+        );
     axum::serve(listener, router).await
 }
 

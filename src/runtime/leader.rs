@@ -19,6 +19,7 @@ use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, ObjectMeta, PostParams};
+use kube::runtime::utils::Backoff;
 use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt, watcher as watch};
 use kube::{Client, ResourceExt};
@@ -29,6 +30,22 @@ use claim::{Act, Record, Turn};
 /// Longest wait for the answer to one write; two fit between a renewal's due time and the end of
 /// the right to write.
 const ANSWER: Duration = Duration::from_millis(2500);
+
+/// How soon the broken watch of the lease is opened again: always soon, for who does not see the lease
+/// cannot take it over.
+struct Soon;
+
+impl Iterator for Soon {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        Some(claim::RETRY)
+    }
+}
+
+impl Backoff for Soon {
+    fn reset(&mut self) {}
+}
 
 /// One process' candidacy.
 pub struct Election {
@@ -69,7 +86,7 @@ impl Election {
     /// `alive` is called on every turn.
     pub async fn run(mut self, stop: impl Future<Output = ()>, alive: impl Fn()) {
         let only_ours = watcher::Config::default().fields(&format!("metadata.name={}", self.name));
-        let events = watch(self.api.clone(), only_ours).default_backoff();
+        let events = watch(self.api.clone(), only_ours).backoff(Soon);
         self.follow(events, stop, alive).await;
         self.release().await;
     }

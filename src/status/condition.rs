@@ -57,10 +57,14 @@ pub mod reason {
     pub const FOREIGN_OBJECT: &str = "ForeignObject";
     /// Objects of an earlier cluster of this name are still being deleted.
     pub const LEFTOVERS: &str = "Leftovers";
+    /// A field of an object would have to change that Kubernetes never changes in place.
+    pub const IMMUTABLE_FIELD: &str = "ImmutableField";
     /// The API server refused an object.
     pub const APPLY_FAILED: &str = "ApplyFailed";
     /// Rules are in a PrometheusRule.
     pub const RULES_APPLIED: &str = "RulesApplied";
+    /// No Prometheus selects the rules, or the monitor; the message says by which labels it would.
+    pub const NOT_SELECTED: &str = "NotSelected";
     /// Rules are in a ConfigMap, because prometheus-operator's kinds are not served or not wanted.
     pub const RULES_IN_CONFIG_MAP: &str = "RulesInConfigMap";
     /// The autoscaler reads its metrics.

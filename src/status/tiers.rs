@@ -5,6 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::Pass;
 use super::blocker::{self, Scene};
 use super::condition::{Verdict, reason};
+use super::selection;
 use crate::desired::monitoring::uses_prometheus_operator;
 use crate::names::Tier;
 use crate::plan::Replicas;
@@ -56,6 +57,14 @@ fn objects_in_the_way(pass: &Pass<'_>) -> Option<Verdict> {
             ),
         ));
     }
+    if let Some((object, field)) = applied.immutable.first() {
+        return Some(Verdict::failing(
+            reason::IMMUTABLE_FIELD,
+            format!(
+                "{object} has another {field} than it shall have, which Kubernetes never changes in place, and making it anew would lose something; nothing is sent. Delete it when that is acceptable, and it is made anew"
+            ),
+        ));
+    }
     let object = applied.leftover.first()?;
     Some(Verdict::off(
         reason::LEFTOVERS,
@@ -76,6 +85,12 @@ fn deployment(pass: &Pass<'_>, scene: Scene<'_>, tier: Tier, fewest: i64) -> Ver
     let enough = i64::from(wanted) >= fewest;
     if current && enough && ready >= wanted && updated >= wanted {
         return Verdict::on(reason::PODS_READY, format!("{ready}/{wanted} {tier} pods are ready"));
+    }
+    if !current {
+        return Verdict::off(
+            reason::PODS_STARTING,
+            format!("Deployment {name} has yet to take up its new template"),
+        );
     }
     blocker::deployment_refused(deployment).or_else(|| blocker::of_tier(scene, tier)).unwrap_or_else(|| {
         Verdict::off(
@@ -158,7 +173,7 @@ fn blocked(pass: &Pass<'_>, scene: Scene<'_>, tier: Tier) -> Option<Verdict> {
 fn monitoring(pass: &Pass<'_>) -> Verdict {
     let name = pass.plan.identity.monitoring_rules();
     if uses_prometheus_operator(pass.plan, pass.snapshot.served) {
-        Verdict::on(reason::RULES_APPLIED, format!("rules are in PrometheusRule {name}"))
+        selection::verdict(pass.plan, pass.snapshot)
     } else {
         Verdict::on(
             reason::RULES_IN_CONFIG_MAP,

@@ -15,9 +15,9 @@ use kube::client::Body;
 use serde_json::{Value, json};
 use tower_test::mock::{self, Handle};
 
-type Server = Handle<Request<Body>, Response<Body>>;
+pub(crate) type Server = Handle<Request<Body>, Response<Body>>;
 
-fn identity() -> Identity {
+pub(crate) fn identity() -> Identity {
     Identity { namespace: "shop".to_owned(), name: "eaiser".to_owned(), uid: "u-1".to_owned() }
 }
 
@@ -45,31 +45,43 @@ async fn apply_one<S>(value: Option<&str>, children: Children, server: impl FnOn
 where
     S: Future<Output = ()> + Send + 'static,
 {
+    let desired = Desired { config_maps: value.map(config_map).into_iter().collect(), ..Desired::default() };
+    let act = async move |client: Client| {
+        apply::apply(&client, &identity(), desired, &children, &Memory::default()).await.unwrap()
+    };
+    with_server(act, server).await
+}
+
+/// Acts while `server` plays the API server, to the end of its part and no further.
+pub(crate) async fn with_server<T, S>(
+    act: impl AsyncFnOnce(Client) -> T,
+    server: impl FnOnce(Server) -> S,
+) -> T
+where
+    S: Future<Output = ()> + Send + 'static,
+{
     let (service, handle) = mock::pair::<Request<Body>, Response<Body>>();
     let script = tokio::spawn(server(handle));
-    let client = Client::new(service, "default");
-    let desired = Desired { config_maps: value.map(config_map).into_iter().collect(), ..Desired::default() };
-    let applied = apply::apply(&client, &identity(), desired, &children, &Memory::default()).await.unwrap();
-    drop(client);
+    let done = act(Client::new(service, "default")).await;
     tokio::time::timeout(Duration::from_secs(5), script)
         .await
         .expect("a request was expected and not sent")
         .unwrap();
-    applied
+    done
 }
 
-async fn next(server: &mut Server) -> (Request<()>, Value, mock::SendResponse<Response<Body>>) {
+pub(crate) async fn next(server: &mut Server) -> (Request<()>, Value, mock::SendResponse<Response<Body>>) {
     let (request, respond) = server.next_request().await.expect("no request came");
     let (parts, body) = request.into_parts();
     let bytes = body.collect().await.unwrap().to_bytes();
     (Request::from_parts(parts, ()), serde_json::from_slice(&bytes).unwrap_or_default(), respond)
 }
 
-fn answer(status: StatusCode, body: &Value) -> Response<Body> {
+pub(crate) fn answer(status: StatusCode, body: &Value) -> Response<Body> {
     Response::builder().status(status).body(Body::from(serde_json::to_vec(body).unwrap())).unwrap()
 }
 
-async fn nothing(mut server: Server) {
+pub(crate) async fn nothing(mut server: Server) {
     assert!(server.next_request().await.is_none(), "a request was sent although nothing is to do");
 }
 
@@ -156,5 +168,26 @@ async fn a_stray_is_deleted_with_its_uid_as_precondition() {
 async fn a_stray_of_somebody_else_is_not_deleted() {
     let children =
         live(&written().await, |object| object["metadata"]["ownerReferences"][0]["uid"] = json!("u-0"));
+    assert_eq!(apply_one(None, children, nothing).await, Applied::default());
+}
+
+#[tokio::test]
+async fn a_stray_that_changed_or_went_meanwhile_is_left_for_the_next_pass() {
+    for (code, reason) in [(StatusCode::CONFLICT, "Conflict"), (StatusCode::NOT_FOUND, "NotFound")] {
+        let children = live(&written().await, |_| ());
+        let applied = apply_one(None, children, move |mut server| async move {
+            let (_, _, respond) = next(&mut server).await;
+            let status =
+                json!({"kind": "Status", "status": "Failure", "reason": reason, "code": code.as_u16()});
+            respond.send_response(answer(code, &status));
+        })
+        .await;
+        assert_eq!(applied, Applied::default());
+    }
+}
+
+#[tokio::test]
+async fn a_stray_without_an_owner_is_not_deleted_although_it_bears_our_labels() {
+    let children = live(&written().await, |object| object["metadata"]["ownerReferences"] = json!([]));
     assert_eq!(apply_one(None, children, nothing).await, Applied::default());
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use eaiser_operator::apply::Child;
 use eaiser_operator::crd::EaiserCluster;
-use eaiser_operator::desired;
+use eaiser_operator::desired::{self, Desired};
 use eaiser_operator::names::{Identity, OPERATOR};
 use eaiser_operator::plan;
 use eaiser_operator::settings::Settings;
@@ -55,15 +55,29 @@ pub fn settled() -> World {
     let plan = plan::plan(identity, &cluster.spec, &Settings::default()).unwrap();
     let mut snapshot = Snapshot::offline(ServedKinds::default());
     snapshot.credentials = Credentials::draw(|buffer| buffer.fill(7));
-    let desired = desired::build(&plan, &snapshot);
-    add(&mut world, &desired.secrets);
-    add(&mut world, &desired.service_accounts);
-    add(&mut world, &desired.config_maps);
-    add(&mut world, &desired.services);
-    add(&mut world, &desired.disruption_budgets);
-    add(&mut world, &desired.stateful_sets);
-    add(&mut world, &desired.deployments);
-    add(&mut world, &desired.autoscalers);
+    // A kind that is missing here would look like one to create.
+    let Desired {
+        secrets,
+        service_accounts,
+        config_maps,
+        services,
+        disruption_budgets,
+        network_policies,
+        stateful_sets,
+        deployments,
+        autoscalers,
+        prometheus_rules: _,
+        service_monitors: _,
+    } = desired::build(&plan, &snapshot);
+    add(&mut world, &secrets);
+    add(&mut world, &service_accounts);
+    add(&mut world, &config_maps);
+    add(&mut world, &services);
+    add(&mut world, &disruption_budgets);
+    add(&mut world, &network_policies);
+    add(&mut world, &stateful_sets);
+    add(&mut world, &deployments);
+    add(&mut world, &autoscalers);
     object["status"] = status();
     world.add(&clusters(), object);
     pods(&mut world);

@@ -75,9 +75,8 @@ fn a_file_that_says_the_same_changes_nothing() {
 }
 
 #[test]
-fn a_changed_file_shows_fields_numbers_and_restarts_and_exits_with_two() {
+fn a_changed_file_shows_fields_and_restarts_and_exits_with_two() {
     let file = File::new("changed", |object| {
-        object["spec"]["capacity"]["users"] = json!(8000);
         object["spec"]["api"]["image"] = json!("registry.example.com/backend:2");
         object["spec"]["mongodb"]["resources"]["requests"]["cpu"] = json!("150m");
         object["spec"]["redis"]["maxmemoryPolicy"] = json!("noeviction");
@@ -85,6 +84,17 @@ fn a_changed_file_shows_fields_numbers_and_restarts_and_exits_with_two() {
     let output = Server::start(settled()).eaiser(&["plan", "--cluster", "-f", file.path()]);
     assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
     insta::assert_snapshot!(without_digests(&stdout(&output)));
+}
+
+#[test]
+fn a_larger_peak_shows_what_follows_from_it() {
+    let file = File::new("peak", |object| object["spec"]["capacity"]["users"] = json!(8000));
+    let output = Server::start(settled()).eaiser(&["plan", "--cluster", "-f", file.path()]);
+    let text = stdout(&output);
+    for expected in ["capacity.users  4000 → 8000", "maxReplicas", "4 → 8", "+     worker_connections 9191;"]
+    {
+        assert!(text.contains(expected), "no {expected:?} in:\n{text}");
+    }
 }
 
 #[test]

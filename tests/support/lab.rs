@@ -29,18 +29,22 @@ pub fn target() -> PathBuf {
 
 /// A command of the lab, run from wherever this process is.
 pub fn command(arguments: &[&str]) -> Command {
-    let program = repository().join("tests/lab/lab");
     let name = name().unwrap_or_else(|| panic!("{NAME} is not set"));
-    let mut command = match std::env::var(HOST_PROCESS) {
+    let mut command = on_host(&repository().join("tests/lab/lab"));
+    command.args(["--name", &name]).args(arguments);
+    command
+}
+
+/// A program that runs in the host's network, from wherever this process is.
+pub fn on_host(program: &Path) -> Command {
+    match std::env::var(HOST_PROCESS) {
         Ok(process) => {
             let mut command = Command::new("nsenter");
             command.arg(format!("--net=/proc/{process}/ns/net")).arg("--").arg(program);
             command
         }
         Err(_) => Command::new(program),
-    };
-    command.args(["--name", &name]).args(arguments);
-    command
+    }
 }
 
 /// Output of a command of the lab; fails with its standard error.

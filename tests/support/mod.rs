@@ -10,6 +10,7 @@ pub mod http;
 pub mod lab;
 pub mod operator;
 pub mod processes;
+pub mod prometheus;
 pub mod proxy;
 pub mod scenario;
 pub mod until;

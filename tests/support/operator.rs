@@ -65,6 +65,11 @@ impl Operator {
         self.process.id()
     }
 
+    /// Address and port of its metrics, on loopback.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
     /// What it serves to Prometheus.
     pub async fn metrics(&self) -> String {
         http::text(&format!("http://{}/metrics", self.address)).await.unwrap()

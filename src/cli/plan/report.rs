@@ -15,6 +15,8 @@ use crate::cli::text::{BAD, FAINT, GOOD, STRONG, UNDER_WAY, paint, shorten, wrap
 const CONTEXT: usize = 1;
 /// Longer paths do not push the values of the others to the right.
 const ALIGNED: usize = 48;
+/// Characters shown before the first difference of a text that is too long.
+const LEAD: usize = 24;
 /// Most lines shown of one file.
 const LINES: usize = 40;
 
@@ -137,8 +139,8 @@ fn field(text: &mut String, change: &FieldChange, width: usize, (indent, aligned
         let _ = writeln!(
             text,
             "{blanks}{path}\n{blanks}  {}\n{blanks}  {}",
-            paint(BAD, &format!("- {}", shorten(&old, room))),
-            paint(GOOD, &format!("+ {}", shorten(&new, room)))
+            paint(BAD, &format!("- {}", window(&old, &new, room))),
+            paint(GOOD, &format!("+ {}", window(&new, &old, room)))
         );
     }
 }
@@ -151,6 +153,17 @@ fn plain(value: Option<&Value>) -> String {
     }
 }
 
+/// As much of a text as there is room for, from shortly before it begins to differ from `other`.
+fn window(text: &str, other: &str, room: usize) -> String {
+    let same = text.chars().zip(other.chars()).take_while(|(one, other)| one == other).count();
+    if text.chars().count() <= room || same + LEAD < room {
+        return shorten(text, room);
+    }
+    let from = same.saturating_sub(LEAD);
+    let rest: String = text.chars().skip(from).collect();
+    format!("…{}", shorten(&rest, room.saturating_sub(1)))
+}
+
 /// The changed lines of a file with their surroundings.
 fn file(text: &mut String, old: &str, new: &str, width: usize, indent: usize) {
     let difference = TextDiff::from_lines(old, new);
@@ -159,22 +172,51 @@ fn file(text: &mut String, old: &str, new: &str, width: usize, indent: usize) {
         if index > 0 {
             let _ = writeln!(text, "{}{}", " ".repeat(indent), paint(FAINT, "…"));
         }
-        for change in group.iter().flat_map(|operation| difference.iter_changes(operation)) {
-            shown += 1;
-            if shown > LINES {
-                continue;
+        for operation in group {
+            let changes: Vec<_> = difference.iter_changes(operation).collect();
+            for (index, change) in changes.iter().enumerate() {
+                shown += 1;
+                if shown > LINES {
+                    continue;
+                }
+                // In a replacement of n lines by n, each has its counterpart n further on or back.
+                let other = if change.tag() == ChangeTag::Delete {
+                    index.checked_add(operation.old_range().len())
+                } else {
+                    index.checked_sub(operation.old_range().len())
+                };
+                let other = other.and_then(|other| changes.get(other)).map_or("", |other| other.value());
+                let (sign, style) = match change.tag() {
+                    ChangeTag::Delete => ("-", BAD),
+                    ChangeTag::Insert => ("+", GOOD),
+                    ChangeTag::Equal => (" ", FAINT),
+                };
+                let line = window(change.value().trim_end_matches('\n'), other, width - indent - 2);
+                let _ = writeln!(text, "{}{}", " ".repeat(indent), paint(style, &format!("{sign} {line}")));
             }
-            let (sign, style) = match change.tag() {
-                ChangeTag::Delete => ("-", BAD),
-                ChangeTag::Insert => ("+", GOOD),
-                ChangeTag::Equal => (" ", FAINT),
-            };
-            let line = format!("{sign} {}", change.value().trim_end_matches('\n'));
-            let _ = writeln!(text, "{}{}", " ".repeat(indent), paint(style, &shorten(&line, width - indent)));
         }
     }
     if shown > LINES {
         let _ =
             writeln!(text, "{}… {} more lines; `-o json` has them all", " ".repeat(indent), shown - LINES);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_long_texts_the_part_that_differs_is_shown() {
+        let (old, new) =
+            (format!("{}image:1", "registry/".repeat(20)), format!("{}image:2", "registry/".repeat(20)));
+        let shown = window(&old, &new, 40);
+        assert!(shown.starts_with('…') && shown.ends_with("image:1"), "{shown}");
+        assert!(shown.chars().count() <= 40, "{shown}");
+    }
+
+    #[test]
+    fn a_text_that_fits_is_shown_whole() {
+        assert_eq!(window("image:1", "image:2", 40), "image:1");
     }
 }

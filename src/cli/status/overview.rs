@@ -16,7 +16,7 @@ use crate::names::{LABEL_COMPONENT, LABEL_NAME, OPERATOR, Tier};
 /// Events kept, newest first.
 const EVENTS: usize = 20;
 /// Conditions that are as they should be when they are false.
-const BAD_WHEN_TRUE: [&str; 3] = ["Progressing", "Degraded", "Paused"];
+const BAD_WHEN_TRUE: [&str; 5] = ["Progressing", "Degraded", "Paused", "Reconciling", "Stalled"];
 
 /// One cluster.
 #[derive(Clone, Debug, Serialize)]

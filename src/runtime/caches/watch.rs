@@ -50,19 +50,24 @@ pub(super) fn start<K: Watched>(
     namespace: Option<&str>,
     touched: &mut SelectAll<Touched>,
 ) -> Shelf<K> {
+    let shelf = Shelf::new();
+    touched.push(fill(client, namespace, &shelf));
+    shelf
+}
+
+/// The watch that fills `shelf`, and the clusters it touches.
+pub(super) fn fill<K: Watched>(client: &Client, namespace: Option<&str>, shelf: &Shelf<K>) -> Touched {
     let api: Api<K> = match namespace {
         Some(namespace) => Api::namespaced(client.clone(), namespace),
         None => Api::all(client.clone()),
     };
-    let shelf = Shelf::new();
     let filled = shelf.clone();
     let configuration = watcher::Config::default().labels(MANAGED_SELECTOR).page_size(50);
-    let stream = watcher(api, configuration)
+    watcher(api, configuration)
         .backoff(Growing::default())
         .flat_map(move |event| stream::iter(received(&filled, event)))
-        .map(reference);
-    touched.push(stream.boxed());
-    shelf
+        .map(reference)
+        .boxed()
 }
 
 fn received<K: Watched>(shelf: &Shelf<K>, event: watcher::Result<Event<K>>) -> Vec<ClusterKey> {

@@ -49,7 +49,7 @@ pub(super) async fn take_turn(
         biased;
         // Cut off at its next wait. It is repeated by whoever leads next, be it this process.
         () = fence.ended() => Ok(Action::requeue(std::time::Duration::ZERO)),
-        result = Box::pin(reconcile::reconcile(newest, context)) => result,
+        result = reconcile::reconcile(newest, context) => result,
     }
 }
 

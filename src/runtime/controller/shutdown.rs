@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 /// Time that passes under way have to end after a signal. A standby takes over once the lease is
 /// released, and nobody acts meanwhile; a pass that is cut off is repeated by the next operator.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_millis(1500);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Stage {

@@ -1,0 +1,110 @@
+//! Rules that admission checks by expression rather than by pattern: a pattern that does not match is
+//! answered with itself, an expression with a sentence that says what would be right.
+
+use serde_json::{Value, json};
+
+/// `rule` is CEL over `self`.
+fn rule(rule: &str, message: &str) -> Value {
+    json!({"rule": rule, "message": message})
+}
+
+fn matches(pattern: &str, message: &str) -> Value {
+    rule(&format!("self.matches('{pattern}')"), message)
+}
+
+/// An image reference.
+pub(super) fn image() -> Value {
+    json!([matches(
+        "^[a-zA-Z0-9][-a-zA-Z0-9._/:@]*$",
+        "must be an image reference without blanks, for example registry.example.com/backend:1.4.2"
+    )])
+}
+
+/// Name of a Secret, a ConfigMap or a StorageClass.
+fn object_name() -> Value {
+    matches(
+        "^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$",
+        "must be the name of an object: lower-case letters, digits, '-' and '.', with a letter or digit at both ends",
+    )
+}
+
+/// Name of an object in the same namespace.
+pub(super) fn reference() -> Value {
+    json!([object_name()])
+}
+
+/// Key in the data of a Secret or ConfigMap.
+pub(super) fn key() -> Value {
+    json!([matches("^[-._a-zA-Z0-9]+$", "must be a key of its data: letters, digits, '-', '_' and '.'")])
+}
+
+/// Name of an environment variable.
+pub(super) fn variable() -> Value {
+    json!([matches(
+        "^[A-Za-z_][A-Za-z0-9_]*$",
+        "must be a variable's name: letters, digits and '_', and no digit first"
+    )])
+}
+
+/// Path of a probe.
+pub(super) fn path() -> Value {
+    json!([matches(
+        "^/[-a-zA-Z0-9._~/%]*$",
+        "must be a path that starts with '/', without query or blanks, for example /healthz/ready"
+    )])
+}
+
+/// A latency.
+pub(super) fn latency() -> Value {
+    json!([matches(
+        "^[1-9][0-9]{0,5}(ms|s)$",
+        "must be a whole number of ms or s above 0, for example 500ms or 2s"
+    )])
+}
+
+/// Start of a link.
+pub(super) fn url() -> Value {
+    json!([matches(
+        "^https?://[-a-zA-Z0-9._~:/%]+$",
+        "must be an http or https address without query or blanks, for example https://runbooks.example.com"
+    )])
+}
+
+/// Labels: keys and values as Kubernetes has them.
+pub(super) fn labels() -> Value {
+    json!([
+        rule(
+            "self.all(key, key.matches('^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$'))",
+            "each key must be a label name: at most 63 letters, digits, '-', '_' and '.', with an optional DNS prefix and '/'"
+        ),
+        rule(
+            "self.all(key, self[key].matches('^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$'))",
+            "each value must be a label value: letters, digits, '-', '_' and '.', with a letter or digit at both ends"
+        ),
+    ])
+}
+
+/// Size of a volume that is never resized.
+pub(super) fn size() -> Value {
+    json!([
+        rule(
+            "self.matches('^[0-9]+([KMGT]i|[kMGT])?$') && isQuantity(self) && quantity(self).compareTo(quantity('64Mi')) >= 0",
+            "must be a whole quantity of at least 64Mi, for example 25Gi"
+        ),
+        rule(
+            "self == oldSelf",
+            "storage.size cannot be changed: volumes are neither grown nor shrunk by this version"
+        ),
+    ])
+}
+
+/// StorageClass of a volume that never moves.
+pub(super) fn storage_class() -> Value {
+    json!([
+        object_name(),
+        rule(
+            "self == oldSelf",
+            "storage.className cannot be changed: Kubernetes cannot move a volume to another class"
+        ),
+    ])
+}

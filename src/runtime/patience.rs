@@ -248,6 +248,7 @@ mod tests {
         assert!(answer.unwrap_err().to_string().contains("did not answer within 30 s"));
         assert_eq!(begin.elapsed(), ANSWER_WITHIN);
         let watch = format!("{SERVICES}?watch=true");
+        std::future::poll_fn(|context| client.poll_ready(context)).await.unwrap();
         drop(client.call(Request::get(watch).body(()).unwrap()).await.unwrap_err());
         assert_eq!(begin.elapsed(), ANSWER_WITHIN + WATCH_WITHIN);
     }

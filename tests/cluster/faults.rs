@@ -20,6 +20,9 @@ const RIGS: usize = 8;
 const FAULT_LASTS: Duration = Duration::from_secs(20);
 /// Requests a second that a cluster may cause while they fail.
 const MOST_REQUESTS: f64 = 2.0;
+/// The same for lists and watches, which serve every cluster at once: with a dozen kinds, each is asked
+/// for four times in twenty seconds at most, and a watch that is Gone costs a list as well.
+const MOST_READS: f64 = 4.0;
 /// Longest time until all is well after the fault.
 const CONVERGED_WITHIN: u64 = 60;
 /// A fault may leave a request without an answer, and the operator waits 30 s before it gives up.
@@ -240,7 +243,8 @@ fn report(outcomes: &[Outcome]) {
         let after =
             converged.as_ref().map_or("never".to_owned(), |after| format!("{:.1}", after.as_secs_f32()));
         println!("{cell} {per_second:>10.2} {after:>12}");
-        if *per_second > MOST_REQUESTS {
+        let reads = class.matching.verbs.iter().any(|verb| matches!(verb, Verb::List | Verb::Watch));
+        if *per_second > if reads { MOST_READS } else { MOST_REQUESTS } {
             problems.push(format!("{cell}: {per_second:.2} requests/s"));
         }
         match converged {

@@ -95,14 +95,16 @@ mod tests {
         let (mut pauses, mut now) = (Pauses::default(), Instant::now());
         let mut sent = 0;
         for _ in 0..600 {
+            now += Duration::from_millis(100);
             if pauses.may_fail(now) {
                 pauses.failed(now);
                 sent += 1;
             }
-            now += Duration::from_millis(100);
         }
         assert!((40..=60).contains(&sent), "{sent} failing reads in a minute");
-        assert!(pauses.may_fail(now + seconds(2)));
+        pauses.failed(now);
+        assert!(!pauses.may_fail(now));
+        assert!(pauses.may_fail(now + seconds(4)));
     }
 
     #[test]

@@ -244,6 +244,20 @@ fn every_member_of_a_stopped_set_comes_back_although_the_spec_asks_for_fewer() {
 }
 
 #[test]
+fn a_set_that_is_made_anew_gets_as_many_members_as_there_are_pods() {
+    let mut world = running();
+    for workload in &mut world {
+        if workload.tier == Tier::MongoDb {
+            (workload.asked, workload.pods) = (5, 5);
+        }
+    }
+    let mut snapshot = seen(&world);
+    snapshot.children.stateful_sets.clear();
+    let desired = desired::build(&plan_with("", ", mongodb: {members: 3}"), &snapshot);
+    assert_eq!(replicas(&desired, "db-mongodb"), Some(5), "members 3 and 4 may still vote");
+}
+
+#[test]
 fn a_pause_holds_nothing_back() {
     assert_eq!(Stage::of(&plan("stopped: true, paused: true"), &seen(&running())), Stage::RUNNING);
 }

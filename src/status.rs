@@ -185,16 +185,17 @@ fn overall(pass: &Pass<'_>, stage: Stage, tiers: &[(&'static str, Verdict)]) -> 
     if let Some(verdict) = operation::overall(stage, tiers) {
         return verdict;
     }
-    let needed = ["MongoDBReady", "RedisReady", "ApiReady", "GatewayReady", "MonitoringReady"];
-    // A cluster that nobody watches still serves.
-    let holds_back = |verdict: &Verdict| !verdict.holds && verdict.reason != reason::NOT_SELECTED;
-    let missing = needed
-        .iter()
-        .find_map(|name| tiers.iter().find(|(tier, verdict)| tier == name && holds_back(verdict)));
-    match missing {
-        Some((_, verdict)) => Verdict::off(verdict.reason, verdict.message.clone()),
+    match missing(tiers) {
+        Some(verdict) => Verdict::off(verdict.reason, verdict.message.clone()),
         None => Verdict::on(reason::ALL_TIERS_READY, tiers::summary(pass)),
     }
+}
+
+/// The first tier that holds the cluster back. One that nobody watches still serves.
+fn missing<'a>(tiers: &'a [(&'static str, Verdict)]) -> Option<&'a Verdict> {
+    let needed = ["MongoDBReady", "RedisReady", "ApiReady", "GatewayReady", "MonitoringReady"];
+    let of = |name: &str| tiers.iter().find(|(tier, _)| *tier == name).map(|(_, verdict)| verdict);
+    needed.into_iter().filter_map(of).find(|verdict| !verdict.holds && verdict.reason != reason::NOT_SELECTED)
 }
 
 /// A cluster that serves may still be on its way to its spec; tools that wait for a change wait for

@@ -103,11 +103,11 @@ pub struct MonitorEndpoint {
 )]
 #[serde(rename_all = "camelCase", default)]
 pub struct PrometheusSpec {
-    /// Labels of the rule objects.
+    /// Labels of the rules.
     pub rule_selector: Option<LabelSelector>,
     /// Labels of their namespaces.
     pub rule_namespace_selector: Option<LabelSelector>,
-    /// Labels of the ServiceMonitors.
+    /// Labels of the monitors.
     pub service_monitor_selector: Option<LabelSelector>,
     /// Labels of their namespaces.
     pub service_monitor_namespace_selector: Option<LabelSelector>,

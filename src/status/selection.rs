@@ -126,11 +126,7 @@ fn choice(
     namespace: &str,
     labels: &BTreeMap<String, String>,
 ) -> Choice {
-    let by_labels = match (kind.labels)(prometheus).map(|selector| Selector::try_from(selector.clone())) {
-        Some(Err(_)) => Choice::Unknown,
-        Some(Ok(selector)) if selector.matches(labels) => Choice::Takes,
-        None | Some(Ok(_)) => Choice::Passes,
-    };
+    let by_labels = (kind.labels)(prometheus).map_or(Choice::Passes, |selector| fits(selector, labels));
     match (by_labels, namespace_choice((kind.namespaces)(prometheus), prometheus, namespace)) {
         (Choice::Passes, _) | (_, Choice::Passes) => Choice::Passes,
         (Choice::Takes, Choice::Takes) => Choice::Takes,
@@ -148,9 +144,12 @@ fn namespace_choice(selector: Option<&LabelSelector>, prometheus: &Prometheus, n
     if keys.chain(expressions).any(|key| key != NAMESPACE_NAME) {
         return Choice::Unknown;
     }
-    let labels = [(NAMESPACE_NAME.to_owned(), namespace.to_owned())].into();
+    fits(selector, &[(NAMESPACE_NAME.to_owned(), namespace.to_owned())].into())
+}
+
+fn fits(selector: &LabelSelector, labels: &BTreeMap<String, String>) -> Choice {
     match Selector::try_from(selector.clone()) {
-        Ok(selector) if selector.matches(&labels) => Choice::Takes,
+        Ok(selector) if selector.matches(labels) => Choice::Takes,
         Ok(_) => Choice::Passes,
         Err(_) => Choice::Unknown,
     }

@@ -20,6 +20,18 @@ fn the_transition_time_moves_only_when_the_status_does() {
     assert_eq!(turned[0].last_transition_time, time(200));
 }
 
+#[test]
+fn a_cluster_that_no_prometheus_selects_is_ready_and_one_with_a_foreign_object_is_not() {
+    let with = |monitoring: Verdict| {
+        vec![("ApiReady", Verdict::on(reason::PODS_READY, "2/2")), ("MonitoringReady", monitoring)]
+    };
+    let unwatched =
+        with(Verdict::off(reason::NOT_SELECTED, "Prometheus monitoring/k8s selects by release=kps"));
+    assert_eq!(missing(&unwatched), None);
+    let foreign = with(Verdict::failing(reason::FOREIGN_OBJECT, "ConfigMap/eaiser-rules is not ours"));
+    assert_eq!(missing(&foreign).map(|verdict| verdict.reason), Some(reason::FOREIGN_OBJECT));
+}
+
 mod rolls {
     use super::super::progressing;
     use super::super::rolling::{Service, during_roll};

@@ -140,7 +140,7 @@ async fn disturb(
 async fn stands_by(former: &Candidate) {
     until("the former leader stands by", seconds(10), async || {
         match former.metric("eaiser_operator_leader ").await {
-            Some(leader) if leader == 0.0 => Ok(()),
+            Some(0.0) => Ok(()),
             other => Err(format!("eaiser_operator_leader is {other:?}")),
         }
     })

@@ -204,11 +204,11 @@ async fn a_prometheus_that_selects_the_rules_is_named(world: &World) {
             let object = cluster.get().await;
             let message =
                 condition(&object, "MonitoringReady").map(|found| found.message.clone()).unwrap_or_default();
-            if message.contains(words) { Ok(println!("{message}")) } else { Err(message) }
+            if message.contains(words) { Ok(message) } else { Err(message) }
         })
-        .await;
+        .await
     };
-    says("not judged").await;
+    println!("{}", says("not judged").await);
     cluster.change(json!({"monitoring": {"ruleLabels": {"release": "kps"}}})).await;
     says(&format!("PrometheusRule by Prometheus {}/k8s", world.namespace)).await;
 }

@@ -131,9 +131,9 @@ fn granted(world: &World, system: &str, kind: &str) -> BTreeSet<Right> {
     let kinds = if kind == "role" { "roles" } else { "roles,clusterroles" };
     let release = format!("app.kubernetes.io/instance={RELEASE}");
     let get = ["--namespace", system, "get", kinds, "--selector", &release, "--output=json"];
-    let roles: Value = serde_json::from_str(&world.kubectl(&get)).unwrap();
-    let roles = roles["items"].as_array().unwrap();
-    let rules = roles.iter().flat_map(|role| role["rules"].as_array().unwrap());
+    let listed: Value = serde_json::from_str(&world.kubectl(&get)).unwrap();
+    let listed = listed["items"].as_array().unwrap();
+    let rules = listed.iter().flat_map(|role| role["rules"].as_array().unwrap());
     let words = |rule: &Value, key: &str| -> Vec<String> {
         rule[key].as_array().unwrap().iter().map(|word| word.as_str().unwrap().to_owned()).collect()
     };

@@ -137,7 +137,7 @@ fn pages() -> Vec<PathBuf> {
 fn every_link_into_the_repository_leads_to_a_file() {
     let mut broken = Vec::new();
     for path in pages() {
-        let folder = path.parent().unwrap_or(Path::new(""));
+        let folder = path.parent().unwrap_or_else(|| Path::new(""));
         for link in links(&page(path.to_str().unwrap())) {
             if !folder.join(link).exists() {
                 broken.push(format!("{}: {link}", path.display()));

@@ -83,7 +83,7 @@ impl Footprint {
             // As many as there are templates in use or kept; their names are digests.
             ("ReplicaSet" | "ControllerRevision", Some(owner)) => self.count(&format!("{kind} of {owner}")),
             ("Pod", Some(owner)) if owner.starts_with("ReplicaSet/") => {
-                self.count(&format!("{kind} of {owner}"))
+                self.count(&format!("{kind} of {owner}"));
             }
             ("Pod", Some(owner)) => {
                 let newest = revisions.get(owner.trim_start_matches("StatefulSet/"));
@@ -143,7 +143,7 @@ fn client(world: &World) -> Client {
     world.client.clone()
 }
 
-/// An owner's name without the digest that ends a ReplicaSet's.
+/// An owner's name without the digest that ends the name of a set of replicas.
 fn stem<'a>(kind: &str, name: &'a str) -> &'a str {
     if kind == "ReplicaSet" { name.rsplit_once('-').map_or(name, |(stem, _)| stem) } else { name }
 }

@@ -213,12 +213,11 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Respo
         shared.kill();
         return Err("the operator died".into());
     }
-    let mut faults = shared.faults.subscribe();
-    match body::met(&faults, &asked) {
+    match body::met(&shared.faults.subscribe(), &asked) {
         None => pass_on(&shared, number, asked, request).await,
         Some(fault) => {
             shared.met(number);
-            meet(fault, &shared, number, &asked, request, &mut faults).await
+            meet(fault, &shared, number, &asked, request).await
         }
     }
 }
@@ -229,7 +228,6 @@ async fn meet(
     number: usize,
     asked: &Asked,
     request: Request<Body>,
-    faults: &mut Faults,
 ) -> Result<Response<AnswerBody>, Broken> {
     match fault {
         Fault::Answer { code, retry_after } => return Ok(body::refusal(code, retry_after)),
@@ -239,7 +237,7 @@ async fn meet(
         Fault::HangAfter | Fault::ResetAfter => {
             let _ = forward(shared, number, asked, request).await;
         }
-        Fault::Partition => body::until_cleared(faults, asked).await,
+        Fault::Partition => body::until_cleared(&mut shared.faults.subscribe(), asked).await,
         Fault::HangBefore | Fault::ResetBefore | Fault::BreakWatch => {}
     }
     if matches!(fault, Fault::HangBefore | Fault::HangAfter) {

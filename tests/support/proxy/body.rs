@@ -83,7 +83,6 @@ pub fn running(body: Body, asked: Asked, faults: Faults) -> AnswerBody {
         let (mut body, asked, mut faults) = state?;
         loop {
             match met(&faults, &asked) {
-                None => {}
                 Some(Fault::EndWatch) => return None,
                 Some(Fault::Gone) => return Some((Ok(Frame::data(Bytes::from(gone_event()))), None)),
                 Some(Fault::Partition) => {
@@ -92,7 +91,7 @@ pub fn running(body: Body, asked: Asked, faults: Faults) -> AnswerBody {
                 }
                 Some(Fault::BreakWatch) => return Some((Err("injected break".into()), None)),
                 // The others meet requests, not answers under way.
-                Some(_) => {}
+                None | Some(_) => {}
             }
             tokio::select! {
                 frame = body.frame() => {

@@ -101,6 +101,11 @@ print(rules[0]["data"]["rules.yaml"])' >"$folder/rules.yaml" || return
 	tests/lab/lab image exec --mount "$folder:/rules" prometheus -- promtool check rules /rules/rules.yaml
 }
 
+hostile() { # hostile texts, read by the real nginx, redis and promtool
+	tests/lab/lab image build nginx redis prometheus >/dev/null &&
+		cargo test --test it hostile -- --include-ignored --nocapture
+}
+
 cluster_up() {
 	# The binary the other stages built, without its debug information: a release build would take
 	# minutes more and test the same code.
@@ -142,6 +147,7 @@ stage lab-code lab_code
 stage conformance conformance
 stage backend backend
 stage rules rules
+stage hostile hostile
 if [ -n "$fast" ]; then
 	results+=("skipped  0s  cluster (asked for --fast)")
 	skipped=$((skipped + 1))

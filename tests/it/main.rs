@@ -14,4 +14,5 @@ mod command_line;
 mod conditions;
 mod crd;
 mod examples;
+mod hostile;
 mod status;

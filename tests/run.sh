@@ -112,6 +112,11 @@ promtool() { # FOLDER ARGUMENTS…; the folder is shown as /rules
 	tests/lab/lab image exec --mount "$1:/rules" prometheus -- promtool "${@:2}"
 }
 
+hostile() { # hostile texts, read by the real nginx, redis and promtool
+	tests/lab/lab image build nginx redis prometheus >/dev/null &&
+		cargo test --test it hostile -- --include-ignored --nocapture
+}
+
 cluster_up() {
 	# The binary the other stages built, without its debug information: a release build would take
 	# minutes more and test the same code.
@@ -177,6 +182,7 @@ stage lab-code lab_code
 stage conformance conformance
 stage backend backend
 stage rules rules
+stage hostile hostile
 if [ -n "$fast" ]; then
 	results+=("skipped  0s  cluster (asked for --fast)")
 	skipped=$((skipped + 1))

@@ -1,7 +1,9 @@
 //! The CRD's own schema as an offline judge. Pure.
 
-use jsonschema::ValidationError;
+use std::sync::LazyLock;
+
 use jsonschema::error::ValidationErrorKind;
+use jsonschema::{ValidationError, Validator};
 use kube::CustomResourceExt;
 use serde_json::{Value, json};
 
@@ -14,14 +16,19 @@ use crate::plan::{Problem, Problems};
 /// Every violation, with the path of its field. Unknown fields count: the API server would drop them
 /// in silence unless asked to validate strictly.
 pub(super) fn check(document: &Value) -> Result<(), Problems> {
-    let mut schema = spec_schema();
-    close(&mut schema);
     // The schema comes from our own types; were it malformed, the API server would have said so.
-    let Ok(validator) = jsonschema::validator_for(&schema) else { return Ok(()) };
+    let Some(validator) = VALIDATOR.as_ref() else { return Ok(()) };
     let spec = document.get("spec").cloned().unwrap_or(Value::Null);
     let problems: Vec<Problem> = validator.iter_errors(&spec).flat_map(|error| problems(&error)).collect();
     if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }
 }
+
+/// Made once: the schema never changes while the program runs.
+static VALIDATOR: LazyLock<Option<Validator>> = LazyLock::new(|| {
+    let mut schema = spec_schema();
+    close(&mut schema);
+    jsonschema::validator_for(&schema).ok()
+});
 
 fn spec_schema() -> Value {
     let definition = serde_json::to_value(EaiserCluster::crd()).unwrap_or_default();

@@ -22,6 +22,7 @@ mod live_cluster;
 mod metrics;
 mod monitoring;
 mod plan_cluster;
+mod hostile;
 mod status;
 mod status_command;
 mod upgrade;

@@ -52,6 +52,12 @@ impl Directive {
     }
 }
 
+/// Defines the variable that stands for `$` in literals; an http block needs it whose literals may
+/// hold one. Nginx has no other way to write that character where variables are read.
+pub fn dollar() -> Directive {
+    Directive::new("geo", "$dollar").block(vec![Directive::new("default", "$")])
+}
+
 /// Renders directives as nginx reads them.
 pub fn render(directives: &[Directive]) -> String {
     let mut text = String::new();

@@ -98,27 +98,29 @@ impl Pace {
 
     /// A pass has ended.
     pub fn end(&mut self, outcome: Outcome, now: Instant) -> Next {
-        if !self.situations.contains(&outcome.situation) {
+        let news = !self.situations.contains(&outcome.situation);
+        if news {
             self.situations.push_back(outcome.situation);
             if self.situations.len() > REMEMBERED {
                 self.situations.pop_front();
             }
+        }
+        self.unchanged = if news || outcome.acted { 0 } else { self.unchanged.saturating_add(1) };
+        if let Some(hot) = self.loop_.as_mut() {
+            // News do not end a loop while somebody goes on pushing; they shorten its pauses.
+            if hot.pushed || !(news || outcome.settled) {
+                hot.pause = if news { FIRST_PUT_OFF } else { (hot.pause * 2).min(SETTLED) };
+                hot.not_before = now + hot.pause;
+                hot.pushed = false;
+                return Next { after: hot.pause, hot: false };
+            }
             self.start_anew(now);
-            self.unchanged = 0;
+        }
+        if news {
+            self.start_anew(now);
             return Next { after: self.pause(outcome), hot: false };
         }
-        self.unchanged = if outcome.acted { 0 } else { self.unchanged.saturating_add(1) };
         self.passes += 1;
-        if let Some(hot) = self.loop_.as_mut() {
-            if outcome.settled && !hot.pushed {
-                self.start_anew(now);
-                return Next { after: self.pause(outcome), hot: false };
-            }
-            hot.pause = (hot.pause * 2).min(SETTLED);
-            hot.not_before = now + hot.pause;
-            hot.pushed = false;
-            return Next { after: hot.pause, hot: false };
-        }
         let quiet = now.duration_since(self.news);
         if quiet >= HOT_AFTER && u64::from(self.passes) > quiet.as_secs() {
             self.loop_ = Some(Loop { pause: FIRST_PUT_OFF, not_before: now + FIRST_PUT_OFF, pushed: false });
@@ -259,6 +261,21 @@ mod tests {
         }
         assert_eq!(pauses, [2, 4, 8, 16, 20, 20]);
         assert_eq!(clock.begin(2), None, "an edit had to wait");
+    }
+
+    #[test]
+    fn news_shorten_the_pauses_of_a_loop_and_do_not_end_it_while_somebody_pushes() {
+        let mut clock = Clock::new();
+        clock.until_hot(|_| SETTLES).unwrap();
+        for situation in [7, 2, 2] {
+            assert!(clock.begin(1).is_some(), "not put off");
+            clock.1 += SETTLED;
+            clock.pass(0, Outcome { situation, ..SETTLES });
+        }
+        assert_eq!(clock.begin(1).map(|left| left.as_secs()), Some(8));
+        clock.1 += SETTLED;
+        clock.pass(0, Outcome { situation: 8, ..SETTLES });
+        assert_eq!(clock.begin(1), Some(FIRST_PUT_OFF));
     }
 
     #[test]

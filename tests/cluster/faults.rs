@@ -240,8 +240,9 @@ fn report(outcomes: &[Outcome]) {
             other => format!("{other:?}"),
         };
         let cell = format!("{fault:<22} {:<18}", class.name);
-        let after =
-            converged.as_ref().map_or_else(|_| "never".to_owned(), |after| format!("{:.1}", after.as_secs_f32()));
+        let after = converged
+            .as_ref()
+            .map_or_else(|_| "never".to_owned(), |after| format!("{:.1}", after.as_secs_f32()));
         println!("{cell} {per_second:>10.2} {after:>12}");
         let reads = class.matching.verbs.iter().any(|verb| matches!(verb, Verb::List | Verb::Watch));
         if *per_second > if reads { MOST_READS } else { MOST_REQUESTS } {

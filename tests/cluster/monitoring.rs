@@ -210,7 +210,7 @@ async fn a_prometheus_that_selects_the_rules_is_named(world: &World) {
     };
     println!("{}", says("not judged").await);
     cluster.change(json!({"monitoring": {"ruleLabels": {"release": "kps"}}})).await;
-    says(&format!("PrometheusRule by Prometheus {}/k8s", world.namespace)).await;
+    println!("{}", says(&format!("PrometheusRule by Prometheus {}/k8s", world.namespace)).await);
 }
 
 /// Installs them for as long as the scenario's namespace exists, which owns them.

@@ -26,7 +26,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use asked::{Asked, Verb};
-use body::{AnswerBody, Broken, Faults};
+use body::{AnswerBody, Broken};
 use fault::{Fault, Point, Rule, Side};
 
 /// One request that reached the proxy.

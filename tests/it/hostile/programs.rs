@@ -149,8 +149,8 @@ fn promtool_reads_every_admitted_runbook_address_as_it_was() {
         let mut document = complete();
         document["spec"]["monitoring"]["runbookBaseUrl"] = json!(format!("https://h/{text}"));
         let Some(desired) = rendered(&document) else { continue };
-        let maps = desired.config_maps.iter().filter_map(|map| map.data.as_ref());
-        let rules = maps.filter_map(|data| data.get(monitoring::RULES_FILE)).next().unwrap();
+        let mut maps = desired.config_maps.iter().filter_map(|map| map.data.as_ref());
+        let rules = maps.find_map(|data| data.get(monitoring::RULES_FILE)).unwrap();
         assert!(rules.contains(text.trim_end_matches('/')), "{text:?}");
         let name = format!("{index}.yaml");
         folder.write(&name, rules);

@@ -1,7 +1,7 @@
 # Everything a newcomer needs: `make demo` shows it, `make test` proves it.
 LAB ?= tests/lab/lab
 
-.PHONY: demo test fast-test bench clean-lab mongo-conformance crds docs monitoring
+.PHONY: demo test fast-test endurance bench clean-lab mongo-conformance crds docs monitoring
 
 demo: ## A real three-node cluster, the operator, examples/eaiser.yaml, Ready, traffic
 	tests/demo.sh
@@ -11,6 +11,9 @@ test: ## Every test, the cluster's included (under 60 minutes the first time)
 
 fast-test: ## What needs no cluster
 	tests/run.sh --fast
+
+endurance: ## Every crash point, API fault and loss of the leader, of which test tries a sample (25 minutes)
+	tests/run.sh cluster-up endurance cluster-down
 
 bench: ## Speed, memory and size, beside what the API server can do at all (about 20 minutes)
 	tests/bench.sh

@@ -146,12 +146,30 @@ previous_operator() { # its image, made from the repository's history
 		export EAISER_PREVIOUS_OPERATOR_IMAGE=localhost/eaiser/operator:previous
 }
 
+# Scenarios that change what all namespaces share, or measure seconds; the others have namespaces and
+# operators of their own and mostly wait, so several run at a time.
+alone=(chart:: leader:: loops:: monitoring:: protection:: quiet:: ready:: rights:: unreadable::)
+last=rights::no_operator
+
+scenarios() { # THREADS FILTERS…
+	EAISER_LAB=$lab_name KUBECONFIG=$(lab kubeconfig) \
+		cargo test --test cluster -- --ignored --test-threads "$1" --skip bench:: --skip $last "${@:2}"
+}
+
 cluster() {
-	EAISER_LAB=$lab_name KUBECONFIG=$(lab kubeconfig) cargo test --test cluster -- --ignored --test-threads 1 --skip bench:: --skip rights::no_operator
+	scenarios 3 "${alone[@]/#/--skip=}"
+}
+
+cluster_alone() {
+	scenarios 1 "${alone[@]}"
+}
+
+endurance() { # every crash point, every fault, every round, on a lab that is up
+	EAISER_THOROUGH=1 scenarios 1 crash:: faults:: leader::
 }
 
 refusals() { # over everything the scenarios did
-	EAISER_LAB=$lab_name KUBECONFIG=$(lab kubeconfig) cargo test --test cluster rights::no_operator -- --ignored
+	EAISER_LAB=$lab_name KUBECONFIG=$(lab kubeconfig) cargo test --test cluster $last -- --ignored
 }
 
 external_cluster() {
@@ -192,6 +210,8 @@ else
 	stage cluster-up cluster_up
 	stage chart chart
 	stage cluster cluster
+	stage cluster-alone cluster_alone
+	[[ " ${wanted[*]-} " != *" endurance "* ]] || stage endurance endurance
 	stage refusals refusals
 	stage cluster-down cluster_down
 fi

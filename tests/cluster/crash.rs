@@ -13,7 +13,7 @@ use crate::rig::{Run, change, changed, create, reverted, with_rigs};
 use crate::support::cluster::NAME;
 use crate::support::proxy::fault::Point;
 use crate::support::until::seconds;
-use crate::support::{Needs, World, scenario};
+use crate::support::{Needs, World, sample, scenario};
 
 /// Namespaces in which points are tried at the same time.
 const RIGS: usize = 5;
@@ -132,7 +132,7 @@ struct Queue(Mutex<VecDeque<Point>>);
 
 impl Queue {
     fn of(reference: &Run) -> Self {
-        Self(Mutex::new(reference.points().into()))
+        Self(Mutex::new(sample::of("crash points", reference.points()).into()))
     }
 
     fn next(&self) -> Option<Point> {

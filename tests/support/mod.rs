@@ -12,6 +12,7 @@ pub mod operator;
 pub mod processes;
 pub mod prometheus;
 pub mod proxy;
+pub mod sample;
 pub mod scenario;
 pub mod until;
 pub mod wire;

@@ -10,6 +10,7 @@ pub mod difference;
 pub mod drift;
 pub mod immutable;
 pub mod memory;
+mod ports;
 pub mod preview;
 mod write;
 

@@ -21,7 +21,7 @@ use crate::apply::{self, Applied};
 use crate::crd::{EaiserCluster, EaiserClusterStatus};
 use crate::desired;
 use crate::drive;
-use crate::names::Identity;
+use crate::names::{Identity, Tier};
 use crate::plan::{self, Mode, Plan};
 use crate::runtime::metrics::clusters::Seen;
 use crate::runtime::metrics::phases::Phase;
@@ -193,10 +193,17 @@ fn outcome(pass: &status::Pass<'_>, status: &EaiserClusterStatus) -> pace::Outco
     let settled = match status.phase.as_deref() {
         Some("Ready") => driven.is_settled(),
         Some("Stopped" | "Paused") => pass.applied.is_ok(),
-        _ => false,
+        _ => pass.applied.is_ok() && nobody_to_ask(pass.snapshot),
     };
     let acted = wrote || !driven.done.is_empty();
     pace::Outcome { situation: pace::situation(status, &did), acted, settled }
+}
+
+/// No database pod has an address yet: whatever comes next, a watch brings it.
+fn nobody_to_ask(snapshot: &Snapshot) -> bool {
+    let children = &snapshot.children;
+    let mut pods = children.pods_of(Tier::MongoDb).chain(children.pods_of(Tier::Redis));
+    pods.all(|pod| pod.status.as_ref().is_none_or(|status| status.pod_ip.is_none()))
 }
 
 /// The key that watches and queue know the cluster by.

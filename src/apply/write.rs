@@ -11,6 +11,7 @@ use super::child::{Child, Live, Standing};
 use super::drift::covers;
 use super::immutable::{self, Immutable, Remedy};
 use super::memory::Memory;
+use super::ports;
 use crate::names::{Identity, OPERATOR, REPLICAS_HANDOVER};
 
 /// A request that failed.
@@ -78,6 +79,9 @@ pub(super) async fn bring(
     let api = api(client, identity, &child.resource);
     if let Some(immutable) = immutable::find(&child, live) {
         return remedy(&api, live, immutable).await;
+    }
+    if let Some(ports) = ports::replaced(&child, live) {
+        put_ports(&api, &child, live, ports).await?;
     }
     if needs_handover(&child, live) {
         hand_over_replicas(&api, &child, live).await?;
@@ -181,6 +185,19 @@ async fn patch(
     api.patch(&child.name, &parameters, &Patch::Apply(body))
         .await
         .map_err(|source| Error::Apply { object: child.label(), source: Box::new(source) })
+}
+
+/// Replaces the list of ports, in this very version of the Service; the apply that follows owns it.
+async fn put_ports(api: &Api<DynamicObject>, child: &Child, live: &Live, ports: Value) -> Result<(), Error> {
+    let body = json!({
+        "metadata": {"uid": live.uid, "resourceVersion": live.resource_version},
+        "spec": {"ports": ports},
+    });
+    let parameters = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
+    match api.patch(&child.name, &parameters, &Patch::Merge(body)).await {
+        Ok(_) => Ok(()),
+        Err(source) => Err(Error::Apply { object: child.label(), source: Box::new(source) }),
+    }
 }
 
 /// Whether we own `spec.replicas` and are about to stop sending it. Kubernetes would then reset it

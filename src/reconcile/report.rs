@@ -171,6 +171,10 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
+        if let Some(kube::Error::Api(status)) = error.downcast_ref() {
+            // Its own text is the whole answer in the form of a debugger.
+            return format!("{text}: {} ({} {})", status.message, status.code, status.reason);
+        }
         let next = error.to_string();
         if !text.ends_with(&next) {
             text.push_str(": ");
@@ -184,6 +188,18 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refusal_is_told_in_the_words_of_the_api_server() {
+        let status =
+            kube::core::Status::failure("spec.ports[1].name: Duplicate value", "Invalid").with_code(422);
+        let source = Box::new(kube::Error::Api(Box::new(status)));
+        let error = Error::Status { name: "eaiser".to_owned(), source };
+        assert_eq!(
+            chain(&error),
+            "cannot write the status of EaiserCluster eaiser: spec.ports[1].name: Duplicate value (422 Invalid)"
+        );
+    }
 
     fn at(version: &str) -> ObjectMeta {
         ObjectMeta { resource_version: Some(version.to_owned()), ..ObjectMeta::default() }

@@ -31,6 +31,7 @@ fn children_edited_or_deleted_by_hand_are_repaired_and_foreign_labels_stay() {
         edited::<Secret>(world, "eaiser-redis-connection", "/data/url", json!("YnJva2Vu")).await;
         edited::<Deployment>(world, "eaiser-gateway", "/spec/replicas", json!(5)).await;
         edited::<StatefulSet>(world, "eaiser-mongodb", "/spec/replicas", json!(2)).await;
+        renumbered(world, "eaiser-gateway").await;
 
         let foreign = json!({"metadata": {"labels": {"team": "shop"}, "annotations": {"note": "by hand"}}});
         world.merge::<Service>("eaiser-api", foreign).await;
@@ -40,6 +41,19 @@ fn children_edited_or_deleted_by_hand_are_repaired_and_foreign_labels_stay() {
         assert_eq!(service.labels().get("team").map(String::as_str), Some("shop"));
         assert_eq!(service.annotations().get("note").map(String::as_str), Some("by hand"));
     });
+}
+
+/// Server-side apply alone would add a second port of the name, which the API server refuses.
+async fn renumbered(world: &World, name: &str) {
+    let port = json!({"name": "http", "port": 81, "targetPort": "http", "protocol": "TCP"});
+    world.merge::<Service>(name, json!({"spec": {"ports": [port]}})).await;
+    until(&format!("Service {name} listens on port 80 alone"), seconds(REPAIRED_WITHIN), async || {
+        let service: Service = world.get(name).await;
+        let ports: Vec<i32> =
+            service.spec.iter().flat_map(|spec| spec.ports.iter().flatten()).map(|port| port.port).collect();
+        if ports == [80] { Ok(()) } else { Err(format!("{ports:?}")) }
+    })
+    .await;
 }
 
 async fn deleted<K>(world: &World, name: &str)

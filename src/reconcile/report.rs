@@ -171,7 +171,8 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        if let Some(kube::Error::Api(status)) = error.downcast_ref() {
+        let boxed = error.downcast_ref::<Box<kube::Error>>().map(AsRef::as_ref);
+        if let Some(kube::Error::Api(status)) = boxed.or_else(|| error.downcast_ref()) {
             // Its own text is the whole answer in the form of a debugger.
             return format!("{text}: {} ({} {})", status.message, status.code, status.reason);
         }

@@ -148,7 +148,7 @@ previous_operator() { # its image, made from the repository's history
 
 # Scenarios that change what all namespaces share, or measure seconds; the others have namespaces and
 # operators of their own and mostly wait, so several run at a time.
-alone=(chart:: leader:: loops:: monitoring:: protection:: quiet:: ready:: rights:: unreadable::)
+alone=(chart:: leader:: loops:: monitoring:: pod_loss:: protection:: quiet:: ready:: rights:: unreadable::)
 last=rights::no_operator
 
 scenarios() { # THREADS FILTERS…
@@ -157,7 +157,7 @@ scenarios() { # THREADS FILTERS…
 }
 
 cluster() {
-	scenarios 3 "${alone[@]/#/--skip=}"
+	scenarios 2 "${alone[@]/#/--skip=}"
 }
 
 cluster_alone() {

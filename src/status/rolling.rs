@@ -13,7 +13,9 @@ pub(super) fn overlaid(
 ) -> Vec<(&'static str, Verdict)> {
     let overlay = |(name, verdict): (&'static str, Verdict)| {
         let (tier, roll, serves) = match name {
-            "MongoDBReady" => ("MongoDB", &pass.driven.rolls.mongodb, pass.snapshot.mongodb.serves()),
+            "MongoDBReady" if is_complete(pass) => {
+                ("MongoDB", &pass.driven.rolls.mongodb, pass.snapshot.mongodb.serves())
+            }
             "RedisReady" => ("Redis", &pass.driven.rolls.redis, pass.snapshot.redis.serves()),
             _ => return (name, verdict),
         };
@@ -21,6 +23,16 @@ pub(super) fn overlaid(
         (name, during_roll(tier, verdict, roll, Service { serves, rolled_before }))
     };
     verdicts.into_iter().map(overlay).collect()
+}
+
+/// Every wanted member votes. A set that forms, grows or shrinks has more to tell than its pods do,
+/// and is not what the spec asks for, however well it serves.
+fn is_complete(pass: &Pass<'_>) -> bool {
+    let wanted = usize::try_from(pass.plan.mongodb.members).unwrap_or_default();
+    pass.snapshot.mongodb.configured().any(|(_, member)| {
+        let members = &member.config.members;
+        members.len() == wanted && members.iter().all(|member| member.votes == 1)
+    })
 }
 
 /// What is known of a tier besides its verdict.

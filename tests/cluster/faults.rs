@@ -255,6 +255,6 @@ fn report(outcomes: &[Outcome]) {
         }
     }
     println!("{} cells, {} problems", outcomes.len(), problems.len());
-    assert_eq!(outcomes.len(), cells().len(), "cells were left out");
+    assert_eq!(outcomes.len(), sample::of("API faults", cells()).len(), "cells were left out");
     assert!(problems.is_empty(), "{problems:#?}");
 }

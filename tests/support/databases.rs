@@ -13,10 +13,25 @@ use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::ResourceExt;
 use kube::api::ListParams;
 
-use super::World;
+use super::until::seconds;
+use super::{World, until};
 
-/// What both databases say now.
+/// What both databases say, once every member answers: a busy machine may keep one silent for seconds.
 pub async fn observe(world: &World, cluster: &EaiserCluster) -> Snapshot {
+    until("every database pod answers", seconds(60), async || {
+        let seen = look(world, cluster).await;
+        let silent = seen.mongodb.members.len() - seen.mongodb.configured().count();
+        let answering = seen.redis.nodes.iter().filter_map(|node| node.view.node()).count();
+        if silent == 0 && answering == seen.redis.nodes.len() {
+            Ok(seen)
+        } else {
+            Err(format!("{silent} members and {} Redis nodes are silent", seen.redis.nodes.len() - answering))
+        }
+    })
+    .await
+}
+
+async fn look(world: &World, cluster: &EaiserCluster) -> Snapshot {
     let plan = plan_of(world, cluster);
     let ours = ListParams::default().labels(MANAGED_SELECTOR);
     let pods = world.api::<Pod>().list(&ours).await.unwrap().items;

@@ -3,6 +3,7 @@
 #
 #   tests/bench.sh             everything
 #   tests/bench.sh costs       creation, burst, drift, memory, CPU, size
+#   tests/bench.sh memory      memory and CPU at 100 and 500 clusters alone
 #   tests/bench.sh settled     five minutes at rest: one cluster on real pods, 100 on simulated nodes
 #
 # Raw numbers go to target/measurements/. Close to idle, the machine gives the steadiest figures; the
@@ -17,7 +18,7 @@ measure() {
 }
 down() { lab down >/dev/null 2>&1 || true; }
 
-case ${1:-all} in all | costs | settled) ;; *) sed -n '2,9s/^# \{0,1\}//p' "$0" && exit 2 ;; esac
+case ${1:-all} in all | costs | memory | settled) ;; *) sed -n '2,10s/^# \{0,1\}//p' "$0" && exit 2 ;; esac
 trap 'echo "interrupted; clean up with: make clean-lab" >&2; exit 130' INT TERM
 command -v cargo >/dev/null || { echo "bench: Rust is not installed (https://rustup.rs)" >&2; exit 1; }
 
@@ -25,13 +26,15 @@ cargo build --release --bin eaiser
 EAISER_OPERATOR_BINARY=$PWD/${CARGO_TARGET_DIR:-target}/release/eaiser
 export EAISER_OPERATOR_BINARY
 trap down EXIT
+costs=bench::what_the_operator_costs
+[ "${1:-all}" != memory ] || costs=bench::what_the_operator_holds_in_memory
 if [ "${1:-all}" != settled ]; then
 	down
 	lab up --nodes 1
-	measure bench::what_the_operator_costs
+	measure $costs
 	down
 fi
-if [ "${1:-all}" != costs ]; then
+if [ "${1:-all}" = all ] || [ "$1" = settled ]; then
 	export EAISER_SETTLED_SECONDS=${EAISER_SETTLED_SECONDS:-300}
 	lab up --nodes 3
 	lab image load nginx redis backend mongod

@@ -15,7 +15,7 @@ use kube::runtime::controller::{self, Controller};
 use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Api, Client, Config};
+use kube::{Api, Client, Config, Resource};
 
 use super::caches::backoff::Growing;
 use super::caches::{Caches, Touched};
@@ -228,6 +228,8 @@ fn watch_clusters(
     let (context, gate, live) = (Arc::clone(context), gate.clone(), store.clone());
     let clusters = watcher(api, watcher::Config::default())
         .backoff(Growing::default())
+        // Nobody reads them, and of a parsed cluster they are the largest part.
+        .modify(|cluster: &mut Guarded| cluster.meta_mut().managed_fields = None)
         .reflect(writer)
         .inspect({
             let context = Arc::clone(&context);

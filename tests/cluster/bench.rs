@@ -61,6 +61,23 @@ fn what_the_operator_costs() {
 
 #[test]
 #[ignore = "a measurement: make bench"]
+fn what_the_operator_holds_in_memory() {
+    scenario(Needs::Lab, seconds(900), async |world| {
+        lab::output(&["component", "stop", "kube-controller-manager"]);
+        let fleet = fleet::Fleet::start(world).await;
+        for clusters in FLEETS {
+            fleet.grow_to(clusters).await;
+            for figure in footprint::of(&fleet, clusters).await.0 {
+                println!("  {clusters} clusters: {}: {}", figure.what, figure.value);
+            }
+        }
+        fleet.remove().await;
+        lab::output(&["up"]);
+    });
+}
+
+#[test]
+#[ignore = "a measurement: make bench"]
 fn what_a_settled_fleet_costs() {
     scenario(Needs::Lab, seconds(1500), settled::fleet);
 }

@@ -79,5 +79,5 @@ fn what_the_operator_holds_in_memory() {
 #[test]
 #[ignore = "a measurement: make bench"]
 fn what_a_settled_fleet_costs() {
-    scenario(Needs::Lab, seconds(1500), settled::fleet);
+    scenario(Needs::Lab, seconds(1500), async |world| settled::fleet(world).await);
 }

@@ -30,5 +30,6 @@ pub mod reconcile;
 pub mod redis_cluster;
 pub mod runtime;
 pub mod settings;
+pub mod silence;
 pub mod snapshot;
 pub mod status;

@@ -17,6 +17,7 @@ use super::reply;
 use super::topology::{Observed, Topology, UserState, View};
 use super::wanted::ApplicationUser;
 use crate::password::Password;
+use crate::silence::is_silence;
 
 /// Longest wait for everything one member is asked.
 const MEMBER_TIMEOUT: Duration = Duration::from_secs(3);
@@ -73,10 +74,10 @@ async fn dialled(host: &str, address: SocketAddr, keyfile: &Password, connection
     if connections.known(host).is_none() {
         match timeout(ANSWER_TIMEOUT, TcpStream::connect(address)).await {
             Ok(Ok(_)) => {}
-            Ok(Err(error)) => {
+            Ok(Err(error)) if !is_silence(error.kind()) => {
                 return View::Unreachable { reason: error.to_string() };
             }
-            Err(_) => return no_answer(),
+            Ok(Err(_)) | Err(_) => return no_answer(),
         }
     }
     match connections.member(host, address, keyfile) {

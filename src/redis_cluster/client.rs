@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
@@ -17,6 +17,7 @@ use super::command::Command;
 use super::steps::{Member, Order, Step};
 use super::topology::NodeId;
 use crate::password::Password;
+use crate::silence::is_silence;
 
 /// How long one node may take to connect, and again to answer.
 pub const NODE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -134,7 +135,7 @@ impl Error {
             ErrorKind::AuthenticationFailed => {
                 Self::Login { at, cause: "WRONGPASS, or it has no password set" }
             }
-            ErrorKind::Io if error.is_timeout() => Self::Timeout { at, command },
+            ErrorKind::Io if error.is_timeout() || is_silent(&error) => Self::Timeout { at, command },
             ErrorKind::Server(_) | ErrorKind::Extension => {
                 let code = error.code().unwrap_or("ERR").to_owned();
                 let answer = error.detail().map_or_else(|| code.clone(), |detail| format!("{code} {detail}"));
@@ -143,6 +144,14 @@ impl Error {
             _ => Self::Unreachable { at, command, source: error },
         }
     }
+}
+
+fn is_silent(error: &RedisError) -> bool {
+    // The library shares its causes, so one has to look through an `Arc`.
+    let cause = std::error::Error::source(error);
+    let shared = cause.and_then(|cause| cause.downcast_ref::<Arc<dyn std::error::Error + Send + Sync>>());
+    let io = shared.and_then(|shared| shared.downcast_ref::<std::io::Error>());
+    io.is_some_and(|error| is_silence(error.kind()))
 }
 
 /// Connections to the nodes of one cluster, opened when first needed and kept.
@@ -306,4 +315,20 @@ async fn verify(connections: &Connections, member: &Member) -> Result<(), Error>
 
 fn endpoint(member: &Member) -> SocketAddr {
     SocketAddr::new(member.address.ip, member.address.port)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_vanished_node_is_told_in_one_way_however_the_kernel_puts_it() {
+        let told = |code| {
+            let error = std::io::Error::from_raw_os_error(code);
+            Error::from_redis(error.into(), "pod eaiser-redis-0-0", "CLUSTER NODES").to_string()
+        };
+        let (timed_out, no_route, refused) = (told(110), told(113), told(111));
+        assert_eq!(timed_out, no_route);
+        assert_ne!(timed_out, refused, "somebody is there and says no");
+    }
 }

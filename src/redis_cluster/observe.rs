@@ -44,8 +44,9 @@ async fn look(target: &Target, connections: &Connections) -> View {
         Ok(Err(Error::Unreachable { at, source, .. })) => {
             View::Unreachable { reason: format!("no connection to {at}: {source}") }
         }
-        Ok(Err(error @ Error::Timeout { .. })) => View::Unreachable { reason: error.to_string() },
-        Err(_) => View::Unreachable { reason: format!("no answer within {} s", NODE_TIMEOUT.as_secs()) },
+        Ok(Err(Error::Timeout { .. })) | Err(_) => {
+            View::Unreachable { reason: format!("no answer within {} s", NODE_TIMEOUT.as_secs()) }
+        }
     }
 }
 

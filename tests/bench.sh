@@ -14,7 +14,7 @@ cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 export EAISER_LAB=${EAISER_BENCH_LAB:-bench}
 lab() { tests/lab/lab --name "$EAISER_LAB" "$@"; }
 measure() {
-	KUBECONFIG=$(lab kubeconfig) cargo test --quiet --test cluster "$1" -- --ignored --exact --nocapture --test-threads 1
+	KUBECONFIG=$(lab kubeconfig) EAISER_BENCH=1 cargo test --quiet --test cluster "$1" -- --include-ignored --exact --nocapture --test-threads 1
 }
 down() { lab down >/dev/null 2>&1 || true; }
 
@@ -41,5 +41,5 @@ if [ "${1:-all}" = all ] || [ "$1" = settled ]; then
 	measure quiet::a_settled_cluster_causes_no_request_and_a_restart_no_write
 	down
 	lab up --nodes 1 --simulated 30
-	measure bench::what_a_settled_fleet_costs
+	EAISER_THOROUGH=1 measure settled::a_fleet_that_waits_causes_no_request_and_a_restart_no_write
 fi

@@ -149,11 +149,13 @@ previous_operator() { # its image, made from the repository's history
 # Scenarios that change what all namespaces share, or measure seconds; the others have namespaces and
 # operators of their own and mostly wait, so several run at a time.
 alone=(chart:: leader:: loops:: monitoring:: pod_loss:: protection:: quiet:: ready:: rights:: unreadable::)
+# Needs simulated nodes, and a lab of its own whose real ones stay empty.
+fleet=settled::
 last=rights::no_operator
 
 scenarios() { # THREADS FILTERS…
 	EAISER_LAB=$lab_name KUBECONFIG=$(lab kubeconfig) \
-		cargo test --test cluster -- --ignored --test-threads "$1" --skip bench:: --skip $last "${@:2}"
+		cargo test --test cluster -- --ignored --test-threads "$1" --skip $last --skip $fleet "${@:2}"
 }
 
 cluster() {
@@ -162,6 +164,14 @@ cluster() {
 
 cluster_alone() {
 	scenarios 1 "${alone[@]}"
+}
+
+fleet() {
+	local name=$lab_name-fleet status=0
+	tests/lab/lab --name "$name" up --nodes 1 --simulated 10 || return
+	EAISER_LAB=$name KUBECONFIG=$(tests/lab/lab --name "$name" kubeconfig) \
+		cargo test --test cluster $fleet -- --ignored || status=1
+	tests/lab/lab --name "$name" down && return $status
 }
 
 endurance() { # every crash point, every fault, every round, on a lab that is up
@@ -173,7 +183,7 @@ refusals() { # over everything the scenarios did
 }
 
 external_cluster() {
-	cargo test --test cluster -- --ignored --test-threads 1 --skip bench::
+	cargo test --test cluster -- --ignored --test-threads 1
 }
 
 cluster_down() {
@@ -214,6 +224,7 @@ else
 	[[ " ${wanted[*]-} " != *" endurance "* ]] || stage endurance endurance
 	stage refusals refusals
 	stage cluster-down cluster_down
+	stage fleet fleet
 fi
 
 printf '\n%s' "$bold"

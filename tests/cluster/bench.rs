@@ -12,12 +12,11 @@
 
 mod creation;
 mod drift;
-mod fleet;
+pub mod fleet;
 mod footprint;
 mod numbers;
 mod replay;
 mod report;
-mod settled;
 
 use serde_json::json;
 
@@ -35,8 +34,10 @@ const FLEETS: [usize; 2] = [100, 500];
 const EDITS: usize = 200;
 
 #[test]
-#[ignore = "a measurement: make bench"]
 fn what_the_operator_costs() {
+    if !asked_for("what_the_operator_costs") {
+        return;
+    }
     scenario(Needs::Lab, seconds(1500), async |world| {
         lab::output(&["component", "stop", "kube-controller-manager"]);
         let mut report = Report::new();
@@ -60,8 +61,10 @@ fn what_the_operator_costs() {
 }
 
 #[test]
-#[ignore = "a measurement: make bench"]
 fn what_the_operator_holds_in_memory() {
+    if !asked_for("what_the_operator_holds_in_memory") {
+        return;
+    }
     scenario(Needs::Lab, seconds(900), async |world| {
         lab::output(&["component", "stop", "kube-controller-manager"]);
         let fleet = fleet::Fleet::start(world).await;
@@ -76,8 +79,11 @@ fn what_the_operator_holds_in_memory() {
     });
 }
 
-#[test]
-#[ignore = "a measurement: make bench"]
-fn what_a_settled_fleet_costs() {
-    scenario(Needs::Lab, seconds(1500), async |world| settled::fleet(world).await);
+/// Measurements are no tests: they run when `make bench` asks for them.
+fn asked_for(name: &str) -> bool {
+    let asked = std::env::var_os("EAISER_BENCH").is_some();
+    if !asked {
+        println!("skipped: {name} is a measurement: make bench");
+    }
+    asked
 }

@@ -37,6 +37,7 @@ mod repair;
 mod rig;
 mod rights;
 mod secrets;
+mod settled;
 mod situations;
 mod unreadable;
 mod volumes;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::process::{Command, Stdio};
 
-use k8s_openapi::api::core::v1::{Namespace, Pod};
+use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::{Api, PostParams};
 use serde::Deserialize;
@@ -41,7 +41,7 @@ fn every_pair_of_pods_is_open_or_closed_as_the_table_says() {
     scenario(Needs::Lab, seconds(400), async |world| {
         let table = lab::repository().join("tests/data/reachability.yaml");
         let table: Table = serde_saphyr::from_str(&std::fs::read_to_string(table).unwrap()).unwrap();
-        let elsewhere = second_namespace(world).await;
+        let elsewhere = world.second_namespace().await;
         let _operator = Operator::start_with(world, &["--operator-namespace", &elsewhere]);
         let cluster = Cluster::apply(world, example()).await;
         let mut places = bystanders(world, &elsewhere).await;
@@ -115,26 +115,6 @@ fn text(table: &Table, found: &Verdicts) -> String {
         }
     }
     text
-}
-
-/// A namespace of Prometheus, the operator and others; it goes with the scenario's own, its owner.
-async fn second_namespace(world: &World) -> String {
-    let namespaces: Api<Namespace> = Api::all(world.client.clone());
-    let first = namespaces.get(&world.namespace).await.unwrap();
-    let name = format!("{}-b", world.namespace);
-    let object = json!({
-        "apiVersion": "v1",
-        "kind": "Namespace",
-        "metadata": {
-            "name": name,
-            "labels": {"pod-security.kubernetes.io/enforce": "restricted"},
-            "ownerReferences": [{
-                "apiVersion": "v1", "kind": "Namespace", "name": first.name_any(), "uid": first.uid().unwrap(),
-            }],
-        },
-    });
-    namespaces.create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await.unwrap();
-    name
 }
 
 /// Pods that belong to no cluster.

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use eaiser_operator::names::{Identity, Tier};
 use k8s_openapi::api::core::v1::{Namespace, Pod};
-use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
+use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
@@ -33,7 +33,7 @@ fn the_role_of_one_namespace_grants_exactly_what_is_used() {
 #[ignore = "needs the lab: make test"]
 fn the_role_of_all_namespaces_grants_exactly_what_is_used() {
     scenario(Needs::Lab, seconds(560), async |world| {
-        let system = second_namespace(world).await;
+        let system = world.second_namespace().await;
         exactly_what_is_used(world, &system, "clusterrole").await;
     });
 }
@@ -257,24 +257,6 @@ async fn lose_the_gateway(world: &World, cluster: &Cluster) {
     }
     cluster.complains(&["gateway"], seconds(60)).await;
     cluster.ready(FORMED_WITHIN).await;
-}
-
-/// A namespace of the operator's own; it goes with the scenario's.
-async fn second_namespace(world: &World) -> String {
-    let namespaces: Api<Namespace> = Api::all(world.client.clone());
-    let first = namespaces.get(&world.namespace).await.unwrap();
-    let name = format!("{}-b", world.namespace);
-    let object = json!({
-        "metadata": {
-            "name": name,
-            "labels": {"pod-security.kubernetes.io/enforce": "restricted"},
-            "ownerReferences": [{
-                "apiVersion": "v1", "kind": "Namespace", "name": first.name_any(), "uid": first.uid().unwrap(),
-            }],
-        },
-    });
-    namespaces.create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await.unwrap();
-    name
 }
 
 /// The installed chart. Its cluster-wide objects outlive namespaces, so it is uninstalled in any case.

@@ -1,18 +1,16 @@
 //! An operator that takes part in the leader election, behind a wire of its own.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::net::SocketAddr;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus};
 use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::Lease;
 use serde_json::{Value, json};
 
-use super::operator::{
-    ACCOUNT, REDIS_IMAGE, address_block, binary, free_address, mongodb_image, operator_kubeconfig,
-};
+use super::operator::{ACCOUNT, free_address, operator_kubeconfig};
 use super::wire::Wire;
-use super::{World, http, lab, until};
+use super::{World, http, lab, operator, until};
 
 /// Time from start until the caches are filled.
 const READY_WITHIN: Duration = Duration::from_secs(30);
@@ -34,19 +32,9 @@ impl Candidate {
         let wire = Wire::to(server).await;
         let path = world.directory.join(format!("{name}.kubeconfig"));
         std::fs::write(&path, through(kubeconfig, wire.address).to_string()).unwrap();
-        let log = world.directory.join(format!("{name}.log"));
-        let log = OpenOptions::new().create(true).append(true).open(log).unwrap();
         let address = free_address();
-        let process = Command::new(binary())
-            .args(["operator", "--namespace", &world.namespace, "--http-address", &address])
-            .args(["--log-format", "text", "--gateway-image", "localhost/eaiser/nginx:1.30"])
-            .args(["--mongodb-image", mongodb_image(), "--redis-image", REDIS_IMAGE])
-            .args(address_block(world))
+        let process = operator::command(world, &path, &address, &format!("{name}.log"))
             .args(["--leader-election=true", "--identity", name])
-            .env("KUBECONFIG", path)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
             .spawn()
             .unwrap();
         let candidate = Self { name: name.to_owned(), wire, process, address };

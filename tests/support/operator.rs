@@ -43,20 +43,8 @@ impl Operator {
 
     fn spawn(world: &World, kubeconfig: &Path, further: &[&str]) -> Self {
         remark(world, "an operator starts");
-        let log = OpenOptions::new().append(true).open(world.directory.join(LOG)).unwrap();
         let address = free_address();
-        let process = Command::new(binary())
-            .args(["operator", "--namespace", &world.namespace, "--http-address", &address])
-            .args(["--log-format", "text", "--gateway-image", "localhost/eaiser/nginx:1.30"])
-            .args(["--mongodb-image", mongodb_image(), "--redis-image", REDIS_IMAGE])
-            .args(address_block(world))
-            .args(further)
-            .env("KUBECONFIG", kubeconfig)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .unwrap();
+        let process = command(world, kubeconfig, &address, LOG).args(further).spawn().unwrap();
         Self { process, address }
     }
 
@@ -87,6 +75,22 @@ impl Drop for Operator {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// The command of an operator for the scenario's namespace that appends to a log of that name.
+pub fn command(world: &World, kubeconfig: &Path, address: &str, log: &str) -> Command {
+    let log = OpenOptions::new().create(true).append(true).open(world.directory.join(log)).unwrap();
+    let mut command = Command::new(binary());
+    command
+        .args(["operator", "--namespace", &world.namespace, "--http-address", address])
+        .args(["--log-format", "text", "--gateway-image", "localhost/eaiser/nginx:1.30"])
+        .args(["--mongodb-image", mongodb_image(), "--redis-image", REDIS_IMAGE])
+        .args(address_block(world))
+        .env("KUBECONFIG", kubeconfig)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().unwrap())
+        .stderr(log);
+    command
 }
 
 /// The program: the one built with the tests, or the one that `EAISER_OPERATOR_BINARY` names, for
@@ -126,19 +130,23 @@ pub fn operator_kubeconfig(world: &World) -> PathBuf {
         return path;
     }
     install_account(world);
-    let token = world.kubectl(&["create", "token", ACCOUNT, "--duration=4h"]);
+    std::fs::write(&path, kubeconfig_of(world, ACCOUNT).to_string()).unwrap();
+    path
+}
+
+/// A kubeconfig with a token of a ServiceAccount in the scenario's namespace.
+pub fn kubeconfig_of(world: &World, account: &str) -> Value {
+    let token = world.kubectl(&["create", "token", account, "--duration=4h"]);
     let admin = Kubeconfig::read().unwrap();
     let cluster = admin.clusters.first().unwrap();
-    let content = json!({
+    json!({
         "apiVersion": "v1",
         "kind": "Config",
         "clusters": [cluster],
         "users": [{"name": "operator", "user": {"token": token}}],
         "contexts": [{"name": "operator", "context": {"cluster": cluster.name, "user": "operator"}}],
         "current-context": "operator",
-    });
-    std::fs::write(&path, content.to_string()).unwrap();
-    path
+    })
 }
 
 /// The same with another address of the server.

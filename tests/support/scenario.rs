@@ -58,13 +58,21 @@ fn outside(name: &str, deadline: Duration) {
     let proof = directory.join(name.replace("::", "-"));
     let test = std::env::current_exe().unwrap();
     let test = test.to_str().unwrap();
-    let mut child =
-        lab::command(&["exec", "--", test, "--exact", name, "--ignored", "--nocapture", "--test-threads=1"])
-            .env(INSIDE, &proof)
-            .env(lab::HOST_PROCESS, std::process::id().to_string())
-            .process_group(0)
-            .spawn()
-            .unwrap();
+    let mut child = lab::command(&[
+        "exec",
+        "--",
+        test,
+        "--exact",
+        name,
+        "--include-ignored",
+        "--nocapture",
+        "--test-threads=1",
+    ])
+    .env(INSIDE, &proof)
+    .env(lab::HOST_PROCESS, std::process::id().to_string())
+    .process_group(0)
+    .spawn()
+    .unwrap();
     let begin = Instant::now();
     let status = loop {
         if let Some(status) = child.try_wait().unwrap() {

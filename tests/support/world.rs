@@ -11,7 +11,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
 use kube::runtime::conditions::is_crd_established;
 use kube::runtime::wait::await_condition;
-use kube::{Client, CustomResourceExt, Resource};
+use kube::{Client, CustomResourceExt, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -57,6 +57,26 @@ impl World {
             .await
             .unwrap();
         Self { client, namespace, directory }
+    }
+
+    /// A second namespace, which goes with the scenario's own: that is its owner.
+    pub async fn second_namespace(&self) -> String {
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        let first = namespaces.get(&self.namespace).await.unwrap();
+        let name = format!("{}-b", self.namespace);
+        let object = json!({
+            "metadata": {
+                "name": name,
+                "labels": {"pod-security.kubernetes.io/enforce": "restricted"},
+                "ownerReferences": [{
+                    "apiVersion": "v1", "kind": "Namespace",
+                    "name": first.name_any(), "uid": first.uid().unwrap(),
+                }],
+            },
+        });
+        let object = serde_json::from_value(object).unwrap();
+        namespaces.create(&kube::api::PostParams::default(), &object).await.unwrap();
+        name
     }
 
     /// Objects of a kind in the namespace.

@@ -3,10 +3,7 @@
 
 use std::process::Command;
 
-use kube::config::Kubeconfig;
-use serde_json::json;
-
-use crate::support::{World, lab};
+use crate::support::{World, lab, operator};
 
 /// Rights that are taken back when this is dropped.
 pub(super) struct Account {
@@ -23,17 +20,7 @@ pub(super) fn outside(home: &World, watched: &World) -> Account {
     let manifest = home.directory.join(format!("{name}.yaml"));
     std::fs::write(&manifest, lab::run(template)).unwrap();
     home.kubectl(&["apply", "--filename", manifest.to_str().unwrap()]);
-    let token = home.kubectl(&["create", "token", &name, "--duration=1h"]);
-    let admin = Kubeconfig::read().unwrap();
-    let cluster = admin.clusters.first().unwrap();
-    let content = json!({
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [cluster],
-        "users": [{"name": "operator", "user": {"token": token}}],
-        "contexts": [{"name": "operator", "context": {"cluster": cluster.name, "user": "operator"}}],
-        "current-context": "operator",
-    });
+    let content = operator::kubeconfig_of(home, &name);
     std::fs::write(watched.directory.join("operator.kubeconfig"), content.to_string()).unwrap();
     Account { manifest }
 }

@@ -1,4 +1,4 @@
-//! A hundred clusters on simulated nodes, for five minutes, by the audit log.
+//! A fleet on simulated nodes at rest, by the audit log.
 //!
 //! Simulated pods say that they are ready and answer nothing, so these clusters wait for their
 //! databases for ever: the harder half of "costs nothing when nothing changes". The other half, one
@@ -10,30 +10,35 @@ use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::api::{Api, ListParams, Patch, PatchParams};
 use serde_json::json;
 
-use super::fleet::Fleet;
+use crate::bench::fleet::Fleet;
 use crate::support::audit::{Audit, Call};
 use crate::support::cluster::settled_seconds;
 use crate::support::until::seconds;
-use crate::support::{World, until};
+use crate::support::{Needs, World, sample, scenario, until};
 
-/// Clusters.
-const CLUSTERS: usize = 100;
+/// Clusters, in full and as a sample.
+const CLUSTERS: [usize; 2] = [100, 20];
 /// Pods of each: API 2, gateway 2, MongoDB 3, Redis 6.
 const PODS: usize = 13;
 
-/// Nothing is written, nothing is read, and a restart writes nothing.
-pub async fn fleet(world: &World) {
-    let simulated = open_simulated_nodes(world).await;
-    if simulated == 0 {
-        println!("skipped: a settled fleet needs simulated nodes: lab up --simulated 30");
-        return;
-    }
+#[test]
+#[ignore = "needs simulated nodes: make test"]
+fn a_fleet_that_waits_causes_no_request_and_a_restart_no_write() {
+    scenario(Needs::Lab, seconds(1500), async |world| match open_simulated_nodes(world).await {
+        0 => println!("skipped: a fleet needs simulated nodes: lab up --simulated 30"),
+        simulated => rests(world, simulated).await,
+    });
+}
+
+async fn rests(world: &World, simulated: usize) {
+    let clusters = if sample::thorough() { CLUSTERS[0] } else { CLUSTERS[1] };
+    println!("{clusters} of {} clusters; all of them by make bench", CLUSTERS[0]);
     let fleet = Fleet::start(world).await;
-    fleet.grow_to(CLUSTERS).await;
+    fleet.grow_to(clusters).await;
     until("every simulated pod runs", seconds(300), async || {
         let pods = world.api::<Pod>().list(&ListParams::default()).await.unwrap().items;
         let running = pods.iter().filter(|pod| crate::support::cluster::is_ready(pod)).count();
-        if running >= CLUSTERS * PODS { Ok(()) } else { Err(format!("{running} run")) }
+        if running >= clusters * PODS { Ok(()) } else { Err(format!("{running} run")) }
     })
     .await;
     // The autoscaler's first verdicts about missing metrics still change the status.
@@ -45,7 +50,7 @@ pub async fn fleet(world: &World) {
     let calls: Vec<_> = audit.calls(&fleet.user).into_iter().filter(|call| !call.watches()).collect();
     let writes = calls.iter().filter(|call| Call::writes(call)).count();
     println!(
-        "{CLUSTERS} clusters, {simulated} simulated nodes, {spent} s at rest: {writes} writes, {} reads",
+        "{clusters} clusters, {simulated} simulated nodes, {spent} s at rest: {writes} writes, {} reads",
         calls.len() - writes
     );
     assert!(calls.is_empty(), "at rest, and yet: {calls:?}");
@@ -54,7 +59,7 @@ pub async fn fleet(world: &World) {
     let fleet = fleet.restarted().await;
     tokio::time::sleep(seconds(60)).await;
     let writes: Vec<_> = restart.calls(&fleet.user).into_iter().filter(Call::writes).collect();
-    println!("restart at {CLUSTERS} clusters: {} writes", writes.len());
+    println!("restart at {clusters} clusters: {} writes", writes.len());
     assert!(writes.is_empty(), "a restart changed something: {writes:?}");
 }
 

@@ -1,6 +1,7 @@
 //! The connection to the API server: a client that counts its requests, writes only while the
 //! fence is open, and whose sockets give up in time. IO.
 
+pub(in crate::runtime) mod around;
 mod fencing;
 
 use std::time::Duration;
@@ -16,6 +17,7 @@ use super::metrics::requests::Requests;
 use super::patience::Patience;
 use crate::fence::Fence;
 use crate::names::OPERATOR;
+use around::Layered;
 use fencing::Fencing;
 
 /// Longest wait for a connection. The lease is renewed through the same client and may not wait long.
@@ -52,9 +54,9 @@ pub fn connect(
     let connector = config.rustls_https_connector_with_connector(connector)?;
     let http = hyper_util::client::legacy::Builder::new(TokioExecutor::new()).build::<_, Body>(connector);
     let service = ServiceBuilder::new()
-        .layer(requests.clone())
-        .layer(Fencing::new(fence.clone(), requests.clone()))
-        .layer(Patience::default())
+        .layer(Layered(requests.clone()))
+        .layer(Layered(Fencing::new(fence.clone(), requests.clone())))
+        .layer(Layered(Patience::default()))
         .layer(config.base_uri_layer())
         .option_layer(config.auth_layer()?)
         .layer(config.extra_headers_layer()?)

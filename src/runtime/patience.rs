@@ -8,14 +8,13 @@
 mod pauses;
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use futures::FutureExt;
-use futures::future::BoxFuture;
 use http::{Method, Request, Response, StatusCode, header};
-use tower::{BoxError, Layer, Service};
 
+use super::client::around::{Answer, Around};
+use super::metrics::requests::Target;
 use pauses::Pauses;
 
 /// Longest wait for an answer. A write may wait for other people's admission webhooks, 10 s each by
@@ -23,8 +22,6 @@ use pauses::Pauses;
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 /// Longest wait for the answer to a watch to begin, which it does at once.
 const WATCH_WITHIN: Duration = Duration::from_secs(10);
-/// Start of a Lease's path: who leads must stay known, whatever the others are asked.
-const LEASES: &str = "/apis/coordination.k8s.io/";
 
 /// Why a request has no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -60,7 +57,7 @@ impl Impatient {
     }
 }
 
-/// Layer that puts patience around a service.
+/// The layer.
 #[derive(Clone, Default)]
 pub struct Patience(Arc<Mutex<Pauses>>);
 
@@ -71,8 +68,8 @@ impl Patience {
 
     /// Whether a request may be sent now.
     fn allows<B>(&self, request: &Request<B>, now: Instant) -> Result<(), Impatient> {
-        let path = request.uri().path();
-        if path.starts_with(LEASES) {
+        // Who leads must stay known, whatever the others are asked.
+        if Target::of(request).is_lease() {
             return Ok(());
         }
         self.pauses(|pauses| {
@@ -82,7 +79,7 @@ impl Patience {
             if request.method() == Method::GET && !pauses.may_fail(now) {
                 return Err(Impatient::Failing);
             }
-            let opens = !watches(request) || pauses.may_open(&selection(request), now);
+            let opens = !Target::of(request).watches() || pauses.may_open(&selection(request), now);
             if opens { Ok(()) } else { Err(Impatient::Reopened) }
         })
     }
@@ -106,52 +103,22 @@ fn selection<B>(request: &Request<B>) -> String {
     std::iter::once(request.uri().path()).chain(selectors).collect::<Vec<_>>().join("&")
 }
 
-fn watches<B>(request: &Request<B>) -> bool {
-    let query = request.uri().query().unwrap_or_default();
-    request.method() == Method::GET && query.split('&').any(|pair| pair == "watch=true" || pair == "watch=1")
-}
-
-impl<S> Layer<S> for Patience {
-    type Service = Patient<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        Patient { inner, patience: self.clone() }
-    }
-}
-
-/// A service that has patience.
-#[derive(Clone)]
-pub struct Patient<S> {
-    inner: S,
-    patience: Patience,
-}
-
-impl<S, B, R> Service<Request<B>> for Patient<S>
-where
-    S: Service<Request<B>, Response = Response<R>>,
-    S::Future: Send + 'static,
-    S::Error: Into<BoxError>,
-{
-    type Response = S::Response;
-    type Error = BoxError;
-    type Future = BoxFuture<'static, Result<Self::Response, BoxError>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.inner.poll_ready(context).map_err(Into::into)
-    }
-
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        if let Err(reason) = self.patience.allows(&request, Instant::now()) {
+impl Around for Patience {
+    fn around<B, R: 'static>(
+        &self,
+        request: Request<B>,
+        send: impl FnOnce(Request<B>) -> Answer<R>,
+    ) -> Answer<R> {
+        if let Err(reason) = self.allows(&request, Instant::now()) {
             return async move { Err(reason.into()) }.boxed();
         }
         let reads = request.method() == Method::GET;
-        let within = if watches(&request) { WATCH_WITHIN } else { ANSWER_WITHIN };
-        let answer = self.inner.call(request);
-        let patience = self.patience.clone();
+        let within = if Target::of(&request).watches() { WATCH_WITHIN } else { ANSWER_WITHIN };
+        let answer = send(request);
+        let patience = self.clone();
         async move {
             let answer = tokio::time::timeout(within, answer).await;
-            let answer = answer.map_err(|_| Impatient::NoAnswer { within }.into());
-            let answer = answer.and_then(|answer| answer.map_err(Into::into));
+            let answer = answer.unwrap_or_else(|_| Err(Impatient::NoAnswer { within }.into()));
             let now = Instant::now();
             if reads && !answer.as_ref().is_ok_and(|answer| answer.status().is_success()) {
                 patience.pauses(|pauses| pauses.failed(now));
@@ -166,12 +133,14 @@ where
 
 #[cfg(test)]
 mod tests {
+    use tower::{Layer, Service};
     use tower_test::mock::{self, Handle, Mock};
 
     use super::*;
+    use crate::runtime::client::around::{Inside, Layered};
 
     type Server = Handle<Request<()>, Response<()>>;
-    type Client = Patient<Mock<Request<()>, Response<()>>>;
+    type Client = Inside<Mock<Request<()>, Response<()>>, Patience>;
 
     const SERVICES: &str = "/api/v1/namespaces/shop/services";
     const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/shop/leases/eaiser-operator";
@@ -179,7 +148,7 @@ mod tests {
     fn patient() -> (Client, Server) {
         let (service, mut server) = mock::pair();
         server.allow(99);
-        (Patience::default().layer(service), server)
+        (Layered(Patience::default()).layer(service), server)
     }
 
     /// Sends a GET; the server's answer, where it is asked.
@@ -255,7 +224,10 @@ mod tests {
 
     #[tokio::test]
     async fn reads_that_fail_over_and_over_are_held_back_and_writes_are_not() {
-        let (mut client, mut server) = patient();
+        let patience = Patience::default();
+        let (service, mut server) = mock::pair();
+        server.allow(99);
+        let mut client = Layered(patience.clone()).layer(service);
         let failure = || Response::builder().status(StatusCode::INTERNAL_SERVER_ERROR).body(()).unwrap();
         let mut sent = 0;
         while get(&mut client, &mut server, SERVICES, failure()).await.is_ok() {
@@ -263,7 +235,7 @@ mod tests {
         }
         assert!((10..40).contains(&sent), "{sent} failing reads were sent in a row");
         let write = Request::patch(SERVICES).body(()).unwrap();
-        assert_eq!(client.patience.allows(&write, Instant::now()), Ok(()));
+        assert_eq!(patience.allows(&write, Instant::now()), Ok(()));
     }
 
     #[test]

@@ -1,20 +1,14 @@
 //! Refuses to change anything once the fence is closed. Below the client, so that no caller can
 //! forget it.
 
-use std::task::{Context, Poll};
-
 use futures::FutureExt;
-use futures::future::BoxFuture;
-use http::{Request, Response};
-use tower::{BoxError, Layer, Service};
+use http::Request;
 
+use super::around::{Answer, Around};
 use crate::fence::{Closed, Fence};
 use crate::runtime::metrics::requests::{Requests, Target};
 
-/// The lease itself is written to open the fence.
-const LEASES: &str = "leases";
-
-/// Layer that puts the fence around a service.
+/// The layer.
 #[derive(Clone)]
 pub(super) struct Fencing {
     fence: Fence,
@@ -27,41 +21,18 @@ impl Fencing {
     }
 }
 
-impl<S> Layer<S> for Fencing {
-    type Service = Fenced<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        Fenced { inner, fencing: self.clone() }
-    }
-}
-
-/// A service that writes only while the fence is open.
-#[derive(Clone)]
-pub(super) struct Fenced<S> {
-    inner: S,
-    fencing: Fencing,
-}
-
-impl<S, B, R> Service<Request<B>> for Fenced<S>
-where
-    S: Service<Request<B>, Response = Response<R>>,
-    S::Future: Send + 'static,
-    S::Error: Into<BoxError>,
-{
-    type Response = S::Response;
-    type Error = BoxError;
-    type Future = BoxFuture<'static, Result<Self::Response, BoxError>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.inner.poll_ready(context).map_err(Into::into)
-    }
-
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+impl Around for Fencing {
+    fn around<B, R: 'static>(
+        &self,
+        request: Request<B>,
+        send: impl FnOnce(Request<B>) -> Answer<R>,
+    ) -> Answer<R> {
         let target = Target::of(&request);
-        if !target.writes() || target.resource == LEASES {
-            return self.inner.call(request).map(|answer| answer.map_err(Into::into)).boxed();
+        // The lease itself is written to open the fence.
+        if !target.writes() || target.is_lease() {
+            return send(request);
         }
-        let Fencing { fence, requests } = self.fencing.clone();
+        let Self { fence, requests } = self.clone();
         let refuse = move || {
             requests.fenced(target.verb, target.resource);
             Err(Closed.into())
@@ -69,14 +40,14 @@ where
         if !fence.holds() {
             return async move { refuse() }.boxed();
         }
-        let answer = self.inner.call(request);
+        let answer = send(request);
         async move {
             // A request may wait for a connection: it is given up when the fence closes before it
             // is sent. The fence is asked first on every wake-up.
             tokio::select! {
                 biased;
                 () = fence.ended() => refuse(),
-                answer = answer => answer.map_err(Into::into),
+                answer = answer => answer,
             }
         }
         .boxed()
@@ -87,19 +58,21 @@ where
 mod tests {
     use std::time::{Duration, Instant};
 
-    use http::Method;
+    use http::{Method, Response};
+    use tower::{BoxError, Layer, Service};
     use tower_test::mock::{self, Handle};
 
+    use super::super::around::{Inside, Layered};
     use super::*;
     use crate::runtime::metrics::Metrics;
 
     type Server = Handle<Request<()>, Response<()>>;
-    type Client = Fenced<mock::Mock<Request<()>, Response<()>>>;
+    type Client = Inside<mock::Mock<Request<()>, Response<()>>, Fencing>;
 
     fn fenced(fence: &Fence) -> (Client, Server) {
         let (service, server) = mock::pair();
         let fencing = Fencing::new(fence.clone(), Metrics::default().requests);
-        (fencing.layer(service), server)
+        (Layered(fencing).layer(service), server)
     }
 
     fn request(method: Method, uri: &str) -> Request<()> {

@@ -1,15 +1,13 @@
 //! Requests to the API server, counted below the client by a layer of its own.
 
-use std::task::{Context, Poll};
-
 use futures::FutureExt;
-use futures::future::BoxFuture;
-use http::{Method, Request, Response};
+use http::{Method, Request};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
-use tower::{Layer, Service};
+
+use crate::runtime::client::around::{Answer, Around};
 
 /// Resources the operator deals with; everything else is `other`, so that the label set is static.
 const RESOURCES: [&str; 17] = [
@@ -114,48 +112,34 @@ impl Target {
         Self { verb, resource }
     }
 
+    /// Whether it opens a watch.
+    pub fn watches(self) -> bool {
+        self.verb == "watch"
+    }
+
+    /// Whether it is about the lease that operators lead by.
+    pub fn is_lease(self) -> bool {
+        self.resource == "leases"
+    }
+
     /// Whether it may change something.
     pub fn writes(self) -> bool {
         !matches!(self.verb, "get" | "list" | "watch")
     }
 }
 
-impl<S> Layer<S> for Requests {
-    type Service = Counting<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        Counting { inner, requests: self.clone() }
-    }
-}
-
-/// A service whose answers are counted.
-#[derive(Clone)]
-pub struct Counting<S> {
-    inner: S,
-    requests: Requests,
-}
-
-impl<S, B, R> Service<Request<B>> for Counting<S>
-where
-    S: Service<Request<B>, Response = Response<R>>,
-    S::Future: Send + 'static,
-{
-    type Response = S::Response;
-    type Error = S::Error;
-    type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+impl Around for Requests {
+    fn around<B, R: 'static>(
+        &self,
+        request: Request<B>,
+        send: impl FnOnce(Request<B>) -> Answer<R>,
+    ) -> Answer<R> {
         let target = Target::of(&request);
-        let requests = self.requests.clone();
-        let answer = self.inner.call(request);
-        let count = move |answer: &Result<Response<R>, S::Error>| {
+        let requests = self.clone();
+        let answered = send(request).inspect(move |answer| {
             requests.count(target, answer.as_ref().ok().map(|answer| answer.status().as_u16()));
-        };
-        answer.inspect(count).boxed()
+        });
+        answered.boxed()
     }
 }
 

@@ -6,16 +6,16 @@ LAB ?= tests/lab/lab
 demo: ## A real three-node cluster, the operator, examples/eaiser.yaml, Ready, traffic
 	tests/demo.sh
 
-test: ## Every test, the cluster's included (under 60 minutes the first time)
+test: ## Every test, the cluster's included; prints the time of each stage
 	tests/run.sh
 
 fast-test: ## What needs no cluster
 	tests/run.sh --fast
 
-endurance: ## Every crash point, API fault and loss of the leader, of which test tries a sample (25 minutes)
+endurance: ## Every crash point, API fault and loss of the leader, of which test tries a sample
 	tests/run.sh cluster-up endurance cluster-down
 
-bench: ## Speed, memory and size, beside what the API server can do at all (about 20 minutes)
+bench: ## Speed, memory and size, beside what the API server can do at all
 	tests/bench.sh
 
 clean-lab: ## Stop the clusters of demo and test, also half-started ones

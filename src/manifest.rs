@@ -94,7 +94,12 @@ pub fn plan(document: &Value, settings: &Settings) -> Result<Plan, Problems> {
     match plan::plan(identity, &cluster.spec, settings) {
         Ok(plan) if rules.is_empty() => Ok(plan),
         Ok(_) => Err(Problems(rules)),
-        Err(Problems(others)) => Err(Problems(rules.into_iter().chain(others).collect())),
+        Err(Problems(others)) => {
+            // The plan keeps checks of its own, for objects stored before a rule existed.
+            let told = |other: &Problem| rules.iter().any(|rule| rule.field == other.field);
+            let news: Vec<Problem> = others.into_iter().filter(|other| !told(other)).collect();
+            Err(Problems(rules.into_iter().chain(news).collect()))
+        }
     }
 }
 

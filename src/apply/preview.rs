@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::child::{Child, Live, Standing};
 use super::difference::{FieldChange, differences, removals};
 use super::drift::covers;
+use super::immutable::{self, Remedy};
 use super::{strays, waves};
 use crate::desired::Desired;
 use crate::names::{ANNOTATION_RENDERED, Identity};
@@ -21,6 +22,10 @@ pub enum Action {
     Create,
     /// Fields of it change.
     Change,
+    /// A field of it cannot be changed in place: it is deleted and made anew.
+    Recreate,
+    /// A field of it cannot be changed in place, and making it anew would lose something.
+    Immutable,
     /// It is ours and wanted no more.
     Delete,
     /// It bears our name and is not ours: left untouched.
@@ -42,7 +47,7 @@ pub struct ObjectChange {
     pub name: String,
     /// What would become of it.
     pub action: Action,
-    /// The fields, for [`Action::Change`]. None when only the record of what was rendered changes.
+    /// The fields that differ. None when only the record of what was rendered changes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<FieldChange>,
 }
@@ -79,7 +84,14 @@ pub fn preview(identity: &Identity, desired: Desired, live: &Children) -> Previe
                 preview.unchanged += 1;
                 continue;
             }
-            Standing::Ours(live) => (Action::Change, fields(child, &live.object)),
+            Standing::Ours(live) => {
+                let action = match immutable::find(child, live).map(|immutable| immutable.remedy) {
+                    None => Action::Change,
+                    Some(Remedy::Recreate | Remedy::RecreateAroundPods) => Action::Recreate,
+                    Some(Remedy::Report) => Action::Immutable,
+                };
+                (action, fields(child, &live.object))
+            }
         };
         preview.changes.push(ObjectChange::new(&child.resource, &child.name, action, fields));
     }
@@ -151,6 +163,16 @@ mod tests {
         let children =
             Children { config_maps: live.into_iter().map(Arc::new).collect(), ..Children::default() };
         preview(&identity(), desired, &children)
+    }
+
+    fn sealed(value: &str) -> ConfigMap {
+        ConfigMap { immutable: Some(true), ..stored(&config_map(value)) }
+    }
+
+    #[test]
+    fn what_cannot_be_changed_in_place_is_shown_as_made_anew() {
+        let preview = of(Some(config_map("b")), Some(sealed("a")));
+        assert_eq!(action(&preview), Some(Action::Recreate));
     }
 
     fn action(preview: &Preview) -> Option<Action> {

@@ -82,3 +82,10 @@ fn a_file_without_a_cluster_says_what_was_expected() {
 fn text_that_is_not_yaml_is_an_error() {
     assert!(matches!(clusters("{unclosed"), Err(Error::Yaml { .. })));
 }
+
+#[test]
+fn what_a_rule_says_of_a_field_is_not_said_again_by_the_plan() {
+    let found = problems(&with("{capacity: {users: 1}, api: {image: a}, mongodb: {members: 4}}"));
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].starts_with("spec.mongodb.members: "), "{found:?}");
+}

@@ -20,7 +20,9 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}: {}", self.field, self.message)
+        // A rule about the whole object names its field itself.
+        let separator = if self.field.is_empty() { "" } else { ": " };
+        write!(formatter, "{}{separator}{}", self.field, self.message)
     }
 }
 

@@ -65,7 +65,9 @@ fn headline(comparison: &Comparison, width: usize) -> String {
     let counts = [
         (comparison.count(Action::Create), "to create"),
         (comparison.count(Action::Change), "to change"),
+        (comparison.count(Action::Recreate), "to make anew"),
         (comparison.count(Action::Delete), "to delete"),
+        (comparison.count(Action::Immutable), "that cannot be changed"),
         (comparison.count(Action::Foreign), "in the way"),
         (comparison.count(Action::Leftover), "being deleted"),
         (comparison.unchanged, "unchanged"),
@@ -99,6 +101,12 @@ fn object(text: &mut String, change: &ObjectChange, width: usize) {
             ("~", UNDER_WAY, " is applied again: only the record of what was rendered changes")
         }
         Action::Change => ("~", UNDER_WAY, ""),
+        Action::Recreate => ("±", UNDER_WAY, " is made anew: a field of it cannot be changed in place"),
+        Action::Immutable => (
+            "!",
+            BAD,
+            " cannot be changed in place and is left as it is: making it anew would lose something",
+        ),
         Action::Delete => ("-", BAD, ""),
         Action::Foreign => {
             ("!", BAD, " exists and is not this cluster's: it is left untouched and in the way")

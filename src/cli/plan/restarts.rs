@@ -47,7 +47,7 @@ fn template_changes(changes: &[ObjectChange], kind: &str, name: &str) -> bool {
     changes.iter().any(|change| {
         change.kind == kind
             && change.name == name
-            && change.action == Action::Change
+            && matches!(change.action, Action::Change | Action::Recreate)
             && change.fields.iter().any(|field| field.path.starts_with("spec.template"))
     })
 }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
 /// Field manager of every server-side apply, and value of the `managed-by` label.
 pub const OPERATOR: &str = "eaiser-operator";
 /// Second field manager: holds `spec.replicas` of the API Deployment while ownership passes to the
@@ -102,6 +104,15 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// Of a stored cluster: the API server sets all three on every object.
+    pub fn of(metadata: &ObjectMeta) -> Option<Self> {
+        Some(Self {
+            namespace: metadata.namespace.clone()?,
+            name: metadata.name.clone()?,
+            uid: metadata.uid.clone()?,
+        })
+    }
+
     fn child(&self, suffix: impl fmt::Display) -> String {
         format!("{}-{suffix}", self.name)
     }

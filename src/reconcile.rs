@@ -12,7 +12,6 @@ mod unreadable;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Resource, ResourceExt};
@@ -93,7 +92,7 @@ pub fn error_policy(object: Arc<Guarded>, error: &Error, context: Arc<Context>) 
 }
 
 async fn pass(cluster: &EaiserCluster, context: &Context) -> Result<Action, Error> {
-    let Some(identity) = identity_of(&cluster.metadata) else {
+    let Some(identity) = Identity::of(&cluster.metadata) else {
         return Ok(Action::await_change());
     };
     if cluster.meta().deletion_timestamp.is_some() {
@@ -209,13 +208,4 @@ fn nobody_to_ask(snapshot: &Snapshot) -> bool {
 /// The key that watches and queue know the cluster by.
 fn reference(cluster: &EaiserCluster) -> ObjectRef<Guarded> {
     ObjectRef::new(&cluster.name_any()).within(&cluster.namespace().unwrap_or_default())
-}
-
-/// Name, namespace and uid; the API server sets all three on every stored object.
-fn identity_of(metadata: &ObjectMeta) -> Option<Identity> {
-    Some(Identity {
-        namespace: metadata.namespace.clone()?,
-        name: metadata.name.clone()?,
-        uid: metadata.uid.clone()?,
-    })
 }

@@ -3,7 +3,7 @@
 use kube::runtime::controller::Action;
 
 use super::guarded::Unreadable;
-use super::{Context, Error, finalize, identity_of, pace, report};
+use super::{Context, Error, finalize, pace, report};
 use crate::crd::EaiserCluster;
 use crate::names::Identity;
 
@@ -30,7 +30,7 @@ pub(super) async fn pass(
 pub(super) async fn pass_unreadable(unreadable: &Unreadable, context: &Context) -> Result<Action, Error> {
     let metadata = &unreadable.metadata;
     context.forget(metadata.uid.as_deref().unwrap_or_default());
-    let (Some(identity), true) = (identity_of(metadata), finalize::is_kept(metadata)) else {
+    let (Some(identity), true) = (Identity::of(metadata), finalize::is_kept(metadata)) else {
         return Ok(Action::await_change());
     };
     let children = context.caches.children_of(&identity);

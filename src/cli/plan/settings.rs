@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use crate::cli::kubernetes::Kubernetes;
 use crate::crd::EaiserCluster;
-use crate::names::{LABEL_NAME, OPERATOR, Tier};
+use crate::names::{Identity, LABEL_NAME, OPERATOR, Tier};
 use crate::settings::Settings;
 use crate::snapshot::Children;
 use crate::snapshot::children::find;
@@ -101,7 +101,7 @@ pub(super) fn settle(
 
 /// An image that the stored spec leaves open and that the operator itself wrote is its setting.
 fn infer(settings: &mut Settings, given: &Given, cluster: &EaiserCluster, children: &Children) {
-    let name = |suffix: String| format!("{}-{suffix}", cluster.name_any());
+    let Some(identity) = Identity::of(&cluster.metadata) else { return };
     let spec = &cluster.spec;
     let mut take = |id: &str, left_open: bool, live: Option<Value>, container: &str| {
         let setting = match id {
@@ -116,11 +116,11 @@ fn infer(settings: &mut Settings, given: &Given, cluster: &EaiserCluster, childr
             *setting = image;
         }
     };
-    let deployment = find(&children.deployments, &name(Tier::Gateway.to_string())).map(json);
+    let deployment = find(&children.deployments, &identity.tier(Tier::Gateway)).map(json);
     take("gateway_image", spec.gateway.image.is_none(), deployment, Tier::Gateway.as_str());
-    let set = find(&children.stateful_sets, &name(Tier::MongoDb.to_string())).map(json);
+    let set = find(&children.stateful_sets, &identity.tier(Tier::MongoDb)).map(json);
     take("mongodb_image", spec.mongodb.image.is_none(), set, Tier::MongoDb.as_str());
-    let shard = find(&children.stateful_sets, &name(format!("{}-0", Tier::Redis))).map(json);
+    let shard = find(&children.stateful_sets, &identity.redis_shard(0)).map(json);
     take("redis_image", spec.redis.image.is_none(), shard, Tier::Redis.as_str());
     let gateway =
         cluster.status.as_ref().and_then(|status| status.endpoints.as_ref()).map(|all| &all.gateway);

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::gather::Found;
 use super::pods::PodView;
 use crate::crd::{CapacityStatus, EaiserClusterStatus, Endpoints};
-use crate::names::{LABEL_COMPONENT, LABEL_NAME, OPERATOR, Tier};
+use crate::names::{Identity, LABEL_COMPONENT, LABEL_NAME, OPERATOR, Tier};
 
 /// Events kept, newest first.
 const EVENTS: usize = 20;
@@ -166,7 +166,7 @@ fn wanted(found: &Found, tier: Tier) -> Option<usize> {
         Tier::MongoDb => spec.mongodb.members,
         Tier::Redis => spec.redis.shards * (1 + spec.redis.replicas_per_shard),
         _ => {
-            let name = format!("{}-{tier}", found.cluster.name_any());
+            let name = Identity::of(&found.cluster.metadata)?.tier(tier);
             let deployment = found.deployments.iter().find(|deployment| deployment.name_any() == name)?;
             deployment.spec.as_ref()?.replicas?
         }

@@ -9,11 +9,11 @@ use eaiser_operator::crd::EaiserCluster;
 use futures::future::join_all;
 use serde_json::{Value, json};
 
-use crate::rig::{Run, change, changed, create, reverted, with_rigs};
-use crate::support::cluster::NAME;
+use crate::rig::{Run, change, changed, create, manifest, reverted, with_rigs};
+use crate::support::cluster::{NAME, merge};
 use crate::support::proxy::fault::Point;
 use crate::support::until::seconds;
-use crate::support::{Needs, World, sample, scenario};
+use crate::support::{Cluster, Needs, World, sample, scenario};
 
 /// Namespaces in which points are tried at the same time.
 const RIGS: usize = 5;
@@ -80,6 +80,38 @@ fn an_operator_killed_at_every_write_of_a_deletion_leaves_nothing_but_volumes() 
         })
         .await;
         tally.conclude("deletion");
+    });
+}
+
+/// A cluster whose volumes go with it: its deletion is the operator's work.
+async fn create_to_purge(world: &World) {
+    let mut object = manifest();
+    merge(&mut object["spec"], json!({"operation": {"deletionPolicy": "Delete"}}));
+    Cluster::apply(world, object).await;
+}
+
+#[test]
+#[ignore = "needs a cluster: make test"]
+fn an_operator_killed_at_every_write_of_a_deletion_with_the_volumes_leaves_nothing() {
+    scenario(Needs::Lab, seconds(DEADLINE), async |_| {
+        let tally = Tally::default();
+        with_rigs("crash-purge", RIGS, async |rigs| {
+            let created = rigs[0].run(create_to_purge, None, None).await.unwrap();
+            let reference = rigs[0].run(delete, None, Some(&rigs[0].blank)).await.unwrap();
+            let points = Queue::of(&reference);
+            let work = rigs.iter().map(async |rig| {
+                while let Some(point) = points.next() {
+                    rig.run(create_to_purge, None, Some(&created.footprint)).await.unwrap();
+                    let run = rig.run(delete, Some(&point), Some(&rig.blank)).await;
+                    tally.note(&point, run, &reference);
+                    rig.wipe().await;
+                }
+            });
+            join_all(work).await;
+        })
+        .await;
+        assert!(tally.tried() > 0, "no write of the deletion was met");
+        tally.conclude("deletion with the volumes");
     });
 }
 

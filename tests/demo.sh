@@ -12,6 +12,7 @@ namespace=${EAISER_DEMO_NAMESPACE:-eaiser-demo}
 system=eaiser-system
 port=${EAISER_DEMO_PORT:-18000}
 started=$SECONDS
+program=${CARGO_TARGET_DIR:-target}/release/eaiser
 forward_pid=
 
 if [ -t 1 ]; then bold=$'\e[1m' plain=$'\e[0m'; else bold='' plain=''; fi
@@ -38,7 +39,7 @@ else
 	KUBECONFIG=$(lab kubeconfig)
 	export KUBECONFIG
 	step "build the images and load them into the nodes (first time: about 6 minutes)"
-	lab image load --operator-binary "${CARGO_TARGET_DIR:-target}/release/eaiser"
+	lab image load --operator-binary "$program"
 fi
 mongodb_image=${EAISER_MONGODB_IMAGE:-$(tests/lab/lab image mongod-name 2>/dev/null)}
 kubectl() { tests/lab/lab kubectl --kubeconfig "$KUBECONFIG" "$@"; }
@@ -102,6 +103,7 @@ echo
 echo "${bold}Look further${plain}"
 echo "  export KUBECONFIG=$KUBECONFIG"
 command -v kubectl >/dev/null || echo "  alias kubectl='tests/lab/lab --name $lab_name kubectl'"
+[ ! -x "$program" ] || echo "  $program status eaiser -n $namespace        # the whole cluster on one screen"
 echo "  kubectl -n $namespace describe eac eaiser        # conditions, capacity and its arithmetic"
 echo "  kubectl -n $namespace port-forward service/eaiser-gateway $port:80    # then: curl $gateway/"
 echo "  inside the cluster the gateway is $(kubectl -n "$namespace" get eac eaiser -o jsonpath='{.status.endpoints.gateway}')"

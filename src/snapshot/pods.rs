@@ -51,8 +51,9 @@ impl Children {
         let set = find(&self.stateful_sets, name)?;
         let revision = newest_revision(set);
         let template = &set.spec.as_ref()?.template;
-        let of_set = self.pods.iter().filter(|pod| is_made_by(pod, name));
-        let revisions = of_set.map(|pod| PodRevision {
+        let own: Vec<&Pod> =
+            self.pods.iter().map(AsRef::as_ref).filter(|pod| is_made_by(pod, name)).collect();
+        let revisions = own.iter().map(|pod| PodRevision {
             name: pod.name_any(),
             uid: pod.uid().unwrap_or_default(),
             ready: is_ready(pod),
@@ -68,7 +69,7 @@ impl Children {
         Some(StatefulPods {
             stateful_set: name.to_owned(),
             wanted: usize::try_from(wanted).unwrap_or_default(),
-            is_current: revision.is_some(),
+            is_current: revision.is_some() || is_new(set, &own),
             pods,
         })
     }
@@ -122,6 +123,14 @@ fn newest_revision(set: &StatefulSet) -> Option<&str> {
     let is_current =
         status.observed_generation.is_some() && status.observed_generation == set.metadata.generation;
     status.update_revision.as_deref().filter(|_| is_current)
+}
+
+/// A set that has no status yet has one template only, and its pods, if any, were made from it; unless
+/// a set of its name before it left them behind.
+fn is_new(set: &StatefulSet, pods: &[&Pod]) -> bool {
+    let has_status = set.status.as_ref().is_some_and(|status| status.observed_generation.is_some());
+    let made = set.metadata.creation_timestamp.as_ref();
+    made.is_some() && !has_status && pods.iter().all(|pod| pod.metadata.creation_timestamp.as_ref() >= made)
 }
 
 fn is_made_by(pod: &Pod, set: &str) -> bool {

@@ -88,6 +88,24 @@ fn a_status_without_a_generation_is_not_trusted() {
 }
 
 #[test]
+fn a_new_set_does_not_roll_before_its_first_status_unless_it_found_pods() {
+    let new = || {
+        let born = "creationTimestamp: '2026-01-01T00:00:05Z', generation: 1";
+        let text = SET.split("status:").next().unwrap().replace("generation: 4", born);
+        serde_saphyr::from_str::<StatefulSet>(&text).unwrap()
+    };
+    let made_at = |second: u8| {
+        let mut pod = pod("db-0", "db-new");
+        let time = format!("2026-01-01T00:00:0{second}Z").parse().unwrap();
+        pod.metadata.creation_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(time));
+        pod
+    };
+    assert!(seen(new(), Vec::new()).is_current);
+    assert!(seen(new(), vec![made_at(6)]).is_current);
+    assert!(!seen(new(), vec![made_at(4)]).is_current, "a set before it made this one");
+}
+
+#[test]
 fn outdated_pods_come_by_falling_ordinal_as_a_number() {
     let pods = ["db-10", "db-2", "db-9"].map(|name| pod(name, "db-old"));
     let seen = seen(set(str::to_owned), pods.into());

@@ -26,7 +26,7 @@ const PLANNED: Duration = Duration::from_secs(3);
 const KILLS: usize = 20;
 
 /// Primaries that are killed by `make test`.
-const SAMPLE: usize = 3;
+const SAMPLE: usize = 6;
 
 #[test]
 #[ignore = "needs a cluster: make test"]

@@ -17,7 +17,7 @@ const SEED: &str = "EAISER_SEED";
 /// Group of the operator's process; nothing else on the machine has it.
 pub const GROUP: u32 = 64_817;
 /// Shortest and longest life, in milliseconds.
-const LIFE: (u64, u64) = (3_000, 25_000);
+const LIFE: (u64, u64) = (3_000, 15_000);
 /// Longest time without any operator, in milliseconds.
 const ABSENCE: u64 = 2_000;
 

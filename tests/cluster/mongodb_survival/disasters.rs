@@ -14,42 +14,44 @@ use crate::support::{lab, until};
 enum Kill {
     /// Its process gets SIGKILL; the kubelet starts it again in the same pod.
     Signal,
-    /// Its pod is deleted without any grace; another one takes its place.
+    /// Its pod is deleted without any grace; another one takes its place. The kubelet still asks the
+    /// process to end, and a primary hands over.
     Delete,
+    /// The one, and then the other.
+    Both,
 }
 
-use Kill::{Delete, Signal};
+use Kill::{Both, Delete, Signal};
 
-/// Kills so many primaries, one after the other.
+/// Kills so many primaries, one after the other; none can hand over.
 pub async fn kill_primaries(set: &Set<'_>, count: usize) {
     // In turns, or the kubelet would start one that died often later and later.
-    for (round, how) in (1..=count).zip([Signal, Delete].into_iter().cycle()) {
+    for (round, how) in (1..=count).zip([Signal, Both].into_iter().cycle()) {
         let primary = set.primary().await;
         kill(set, &format!("primary kill {round}"), &primary, how).await;
     }
 }
 
-/// Kills each member in both ways; tells how many were primary.
-pub async fn kill_each_member(set: &Set<'_>) -> usize {
-    let mut primaries = 0;
-    for how in [Signal, Delete] {
+/// Kills each member, primary or not, in every way.
+pub async fn kill_each_member(set: &Set<'_>) {
+    for how in [Signal, Delete, Both] {
         for pod in set.pods().await {
             let pod = pod.name_any();
-            let is_primary = set.primary().await == pod;
-            primaries += usize::from(is_primary);
-            kill(set, if is_primary { "primary" } else { "secondary" }, &pod, how).await;
+            let role = if set.primary().await == pod { "primary" } else { "secondary" };
+            kill(set, role, &pod, how).await;
         }
     }
-    primaries
 }
 
 async fn kill(set: &Set<'_>, role: &str, pod: &str, how: Kill) {
     let name = format!("{role}: {how:?} {pod}");
-    set.phase(&name, Some(LOST), async || match how {
-        Signal => {
+    set.phase(&name, Some(LOST), async || {
+        if matches!(how, Signal | Both) {
             lab::output(&["pod", "signal", &set.world.namespace, pod, "mongodb", "SIGKILL"]);
         }
-        Delete => delete_at_once(set, pod).await,
+        if matches!(how, Delete | Both) {
+            delete_at_once(set, pod).await;
+        }
     })
     .await;
 }

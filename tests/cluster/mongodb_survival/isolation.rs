@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use kube::ResourceExt;
 use serde_json::json;
 
+use super::LOST;
 use super::set::Set;
 use crate::support::audit::Audit;
 use crate::support::mortal::GROUP;
@@ -12,8 +13,8 @@ use crate::support::{Mortal, lab, operator, world::World};
 
 use k8s_openapi::api::apps::v1::StatefulSet;
 
-/// Writes go on before Kubernetes even notices that a node is gone.
-const ELECTED_WITHIN: Duration = Duration::from_secs(30);
+/// Longer than Kubernetes takes to notice that a node is gone.
+const GONE_FOR: Duration = Duration::from_secs(70);
 /// A settled cluster is looked at every twenty seconds, a look takes eight at most, and the operator
 /// may be dead for a while.
 const TOLD_WITHIN: Duration = Duration::from_secs(60);
@@ -36,11 +37,13 @@ async fn fail_a_node(set: &Set<'_>, failure: &str, recovery: &str) {
     let primary = set.primary().await;
     let node = set.node_of(&primary).await;
     let version = set.config_version().await;
-    set.phase(&format!("node of the primary: {failure}, {recovery}"), Some(ELECTED_WITHIN), async || {
+    set.phase(&format!("node of the primary: {failure}, {recovery}"), Some(LOST), async || {
+        let begin = Instant::now();
         lab::output(&["node", failure, &node]);
-        set.writer.writes_again(ELECTED_WITHIN * 2).await;
-        let said = set.complains(&[&primary], TOLD_WITHIN).await;
-        println!("  {said}");
+        set.writer.writes_again(LOST * 2).await;
+        let said = set.goes_on_without(&primary, TOLD_WITHIN).await;
+        println!("  after {:.1} s: {said}", begin.elapsed().as_secs_f32());
+        tokio::time::sleep(GONE_FOR.saturating_sub(begin.elapsed())).await;
         assert_eq!(set.config_version().await, version, "the lost member was taken out, or lost its vote");
         lab::output(&["node", recovery, &node]);
     })

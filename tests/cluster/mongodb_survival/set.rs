@@ -127,6 +127,21 @@ impl<'a> Set<'a> {
         .await
     }
 
+    /// Waits until the status names another primary, and a condition what is lost.
+    pub async fn goes_on_without(&self, lost: &str, within: Duration) -> String {
+        until(&format!("another primary than {lost}, and a word about that"), within, async || {
+            let object = self.cluster.get().await;
+            let primary = object.status.as_ref().and_then(|status| status.mongodb.as_ref()?.primary.clone());
+            let ready = condition(&object, "MongoDBReady").ok_or("no condition")?;
+            let told = ready.status == "False" && ready.message.contains(lost);
+            match primary {
+                Some(primary) if primary != lost && told => Ok(ready.message.clone()),
+                primary => Err(format!("{primary:?}: {}", ready.message)),
+            }
+        })
+        .await
+    }
+
     /// Waits until every member's pod is another than before.
     pub async fn replaced(&self, before: &[Pod]) {
         let uids: Vec<_> = before.iter().map(ResourceExt::uid).collect();

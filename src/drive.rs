@@ -3,6 +3,8 @@
 pub mod roll;
 mod run;
 
+use std::time::{Duration, Instant};
+
 pub use roll::{Roll, Rolls};
 pub use run::{Hands, run};
 
@@ -37,6 +39,40 @@ pub struct Driven {
     pub done: Vec<(&'static str, String)>,
     /// Steps that failed: (reason, sentence).
     pub failed: Vec<(&'static str, String)>,
+    /// How long each step that was carried out took.
+    pub took: Vec<Took>,
+}
+
+/// A step that was carried out, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct Took {
+    /// Database it was for.
+    pub database: Database,
+    /// Its stable word.
+    pub step: &'static str,
+    /// When its command was sent.
+    pub begin: Instant,
+    /// Until it was answered.
+    pub duration: Duration,
+}
+
+/// Which of the two databases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Database {
+    /// The replica set.
+    MongoDb,
+    /// The Redis Cluster.
+    Redis,
+}
+
+impl Database {
+    /// Its word in labels of metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::MongoDb => "mongodb",
+            Self::Redis => "redis",
+        }
+    }
 }
 
 impl Driven {
@@ -91,7 +127,7 @@ impl Steps {
     /// Decided and not carried out, as while the cluster is paused.
     pub fn untaken(self) -> Driven {
         let Self { mongodb, redis, rolls } = self;
-        Driven { mongodb, redis, rolls, done: Vec::new(), failed: Vec::new() }
+        Driven { mongodb, redis, rolls, done: Vec::new(), failed: Vec::new(), took: Vec::new() }
     }
 }
 

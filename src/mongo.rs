@@ -10,6 +10,7 @@
 //! | [`connections`] | one cheap client per member | yes |
 //! | [`observe`] | asks every member, never fails | yes |
 //! | [`driver`] | carries out one step | yes |
+//! | [`failover`] | how long there was no primary | no |
 //!
 //! One pass is [`observe::topology`], [`steps::next`], and [`driver::run`] when that is
 //! [`Next::Do`]. Nothing is remembered between passes that a restart could lose.
@@ -17,6 +18,7 @@
 pub mod config;
 pub mod connections;
 pub mod driver;
+pub mod failover;
 pub mod observe;
 pub mod reply;
 pub mod steps;

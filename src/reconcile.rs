@@ -135,6 +135,7 @@ async fn carry_out(
     let seen = take::take(plan, children, credentials, context.caches.served(), &mut connections).await;
     let snapshot = Snapshot { prometheuses: context.caches.prometheuses(), ..seen };
     watch.lap(Phase::Snapshot, measure::Outcome::Applied);
+    let look = measure::Look { topology: &snapshot.mongodb, at: Instant::now(), mode: plan.mode };
 
     let initiated_before =
         previous.and_then(|status| status.mongodb.as_ref()).is_some_and(|mongodb| mongodb.initiated);
@@ -157,6 +158,7 @@ async fn carry_out(
     let applied_or_why = applied.as_ref().map_err(|error| report::chain(error));
     let pass = status::Pass { plan, snapshot: &snapshot, applied: applied_or_why, driven: &driven };
     let status = status::compute(&pass, cluster.metadata.generation, previous, &context.now());
+    measure::databases(&context.metrics.databases, session, &look, &driven);
     report::steps(context, cluster, &driven).await;
     report::recreations(context, cluster, applied.as_ref().ok()).await;
     let outcome = outcome(&pass, &status);

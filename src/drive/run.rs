@@ -1,11 +1,13 @@
 //! Carries out what [`super::next`] decided. IO; a step that fails is reported, not returned.
 
+use std::time::{Duration, Instant};
+
 use k8s_openapi::api::core::v1::Pod;
 use kube::Client;
 use kube::api::{Api, DeleteParams, ListParams, Preconditions};
 
 use super::roll::{self, Action, Deletion, Roll};
-use super::{Driven, Steps, mongodb_wanted, redis_wanted};
+use super::{Database, Driven, Steps, Took, mongodb_wanted, redis_wanted};
 use crate::fence::Fence;
 use crate::mongo::{self, Step};
 use crate::names::{Identity, selector_text};
@@ -46,20 +48,31 @@ pub async fn run(plan: &Plan, snapshot: &Snapshot, steps: Steps, hands: Hands<'_
     let edge = Edge { plan, snapshot, hands };
     let Steps { mongodb, redis, rolls } = steps;
     // A tier rolls only when its own steps are done, unless the pod serves nobody.
-    let reports = tokio::join!(
-        edge.mongodb_step(&mongodb),
-        edge.redis_step(&redis),
-        edge.roll(&rolls.mongodb),
-        edge.roll(&rolls.redis),
+    let (members, nodes, member_pods, node_pods) = tokio::join!(
+        timed(Box::pin(edge.mongodb_step(&mongodb))),
+        timed(Box::pin(edge.redis_step(&redis))),
+        timed(Box::pin(edge.roll(&rolls.mongodb))),
+        timed(Box::pin(edge.roll(&rolls.redis))),
     );
-    let mut driven = Driven { mongodb, redis, rolls, done: Vec::new(), failed: Vec::new() };
-    for report in [reports.0, reports.1, reports.2, reports.3].into_iter().flatten() {
+    let mut driven = Steps { mongodb, redis, rolls }.untaken();
+    let of_mongodb = [members, member_pods].map(|report| (Database::MongoDb, report));
+    let of_redis = [nodes, node_pods].map(|report| (Database::Redis, report));
+    for (database, report) in of_mongodb.into_iter().chain(of_redis) {
         match report {
-            Ok(done) => driven.done.push(done),
-            Err(failed) => driven.failed.push(failed),
+            Some((Ok((step, sentence)), begin, duration)) => {
+                driven.took.push(Took { database, step, begin, duration });
+                driven.done.push((step, sentence));
+            }
+            Some((Err(failed), ..)) => driven.failed.push(failed),
+            None => {}
         }
     }
     driven
+}
+
+async fn timed(step: impl Future<Output = Option<Report>>) -> Option<(Report, Instant, Duration)> {
+    let begin = Instant::now();
+    Some((step.await?, begin, begin.elapsed()))
 }
 
 impl Edge<'_> {

@@ -67,7 +67,7 @@ fn running(plan: &Plan) -> Children {
 
 fn driven(mongodb: mongo::Next, redis: redis_cluster::Next) -> Driven {
     let rolls = Rolls { mongodb: Roll::Done, redis: Roll::Done };
-    Driven { mongodb, redis, rolls, done: Vec::new(), failed: Vec::new() }
+    Driven { mongodb, redis, rolls, done: Vec::new(), failed: Vec::new(), took: Vec::new() }
 }
 
 fn settled() -> Driven {

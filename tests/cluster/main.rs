@@ -26,6 +26,8 @@ mod immutable;
 mod leader;
 mod loops;
 mod members;
+mod mongodb_keyfile;
+mod mongodb_tls;
 mod monitoring;
 mod network;
 mod operation;

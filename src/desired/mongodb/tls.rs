@@ -194,3 +194,6 @@ pub(in crate::desired) fn mount_authorities(plan: &Plan, now: Now, spec: &mut Po
         container.env.get_or_insert_default().push(variable);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,7 +17,7 @@ pub use api::{
 };
 pub use capacity::{CapacitySpec, InstanceProfile, Objectives};
 pub use gateway::{GatewayServiceSpec, GatewaySpec, ServiceType};
-pub use mongodb::MongoDbSpec;
+pub use mongodb::{MongoDbSpec, MongoDbTls, TlsMode};
 pub use monitoring::{MonitoringMode, MonitoringSpec};
 pub use operation::{DeletionPolicy, OperationSpec};
 pub use redis::{MaxmemoryPolicy, Persistence, RedisSpec};

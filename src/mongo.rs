@@ -5,6 +5,10 @@
 //! | [`wanted`] | what the set shall be | no |
 //! | [`config`] | a replica set configuration and its edits | no |
 //! | [`topology`] | what every member said, and what follows from it | no |
+//! | [`keyfile`] | the keys members trust each other by, and the phases of replacing one | no |
+//! | [`tls`] | the modes of encryption, and the way from one to another | no |
+//! | [`certificate`] | the members' certificate, and whether it can be used | no |
+//! | [`authority`] | makes certificates for those who bring none | no |
 //! | [`reply`] | server replies into plain data | no |
 //! | [`steps`] | the one next step towards what is wanted, and its command | no |
 //! | [`connections`] | one cheap client per member | yes |
@@ -15,13 +19,17 @@
 //! One pass is [`observe::topology`], [`steps::next`], and [`driver::run`] when that is
 //! [`Next::Do`]. Nothing is remembered between passes that a restart could lose.
 
+pub mod authority;
+pub mod certificate;
 pub mod config;
 pub mod connections;
 pub mod driver;
 pub mod failover;
+pub mod keyfile;
 pub mod observe;
 pub mod reply;
 pub mod steps;
+pub mod tls;
 pub mod topology;
 pub mod wanted;
 
@@ -31,7 +39,7 @@ pub(crate) mod fixture;
 mod model;
 
 pub use config::ReplicaSetConfig;
-pub use connections::Connections;
+pub use connections::{Connections, Trust};
 pub use driver::{Error, Outcome};
 pub use observe::{Credentials, Target};
 pub use steps::{Next, Step};

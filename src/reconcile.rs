@@ -1,5 +1,6 @@
 //! One pass over one object: the six steps in their order.
 
+mod certificates;
 pub mod context;
 mod deletion;
 pub mod finalize;
@@ -132,8 +133,11 @@ async fn carry_out(
     let mut connections = session.connections.lock().await;
     let children = context.caches.children_of(&plan.identity);
     let credentials = session.credentials(&plan.identity, &children);
+    let certificates = certificates::find(plan, &children, context, session).await;
     let seen = take::take(plan, children, credentials, context.caches.served(), &mut connections).await;
-    let snapshot = Snapshot { prometheuses: context.caches.prometheuses(), ..seen };
+    let requests = cluster.annotations().clone();
+    let prometheuses = context.caches.prometheuses();
+    let snapshot = Snapshot { prometheuses, certificates, requests, ..seen };
     watch.lap(Phase::Snapshot, measure::Outcome::Applied);
     let look = measure::Look { topology: &snapshot.mongodb, at: Instant::now(), mode: plan.mode };
 

@@ -5,6 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{Resources, Storage, rules};
 
+mod tls;
+
+pub use tls::{MongoDbTls, TlsMode};
+
 /// The MongoDB replica set.
 #[derive(JsonSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -22,10 +26,18 @@ pub struct MongoDbSpec {
     /// CPU and memory of each member. Default: requests of 2 CPU and 8Gi. Memory bounds the
     /// connections the API may open: a quarter of it at 1 MiB each.
     pub resources: Resources,
+    /// Encryption of the connections to and between the members. Default: none.
+    pub tls: MongoDbTls,
 }
 
 impl Default for MongoDbSpec {
     fn default() -> Self {
-        Self { members: 3, image: None, storage: Storage::default(), resources: Resources::default() }
+        Self {
+            members: 3,
+            image: None,
+            storage: Storage::default(),
+            resources: Resources::default(),
+            tls: MongoDbTls::default(),
+        }
     }
 }

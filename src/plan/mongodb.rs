@@ -1,5 +1,9 @@
 //! Derived settings of the replica set.
 
+mod tls;
+
+pub use tls::{CertificateSource, TlsPlan};
+
 use super::Problem;
 use super::budget::StoreBudget;
 use super::quantity::{Bytes, MEBIBYTE};
@@ -31,6 +35,8 @@ pub struct MongoDbPlan {
     pub max_incoming_connections: i64,
     /// Connections the API may hold on one member: a quarter of the memory at 1 MiB each.
     pub api_connections: i64,
+    /// Encryption.
+    pub tls: TlsPlan,
 }
 
 impl MongoDbPlan {
@@ -69,5 +75,6 @@ pub fn plan(spec: &MongoDbSpec, settings: &Settings, problems: &mut Vec<Problem>
         cache,
         max_incoming_connections,
         api_connections,
+        tls: tls::plan(&spec.tls, problems),
     }
 }

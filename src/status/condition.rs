@@ -47,6 +47,8 @@ pub mod reason {
     pub const WAITING: &str = "Waiting";
     /// A database step failed; the message says which and why.
     pub const STEP_FAILED: &str = "StepFailed";
+    /// The certificate that members shall use cannot be used; they go on with the one they have.
+    pub const CERTIFICATE_REFUSED: &str = "CertificateRefused";
     /// A database is as specified.
     pub const FORMED: &str = "Formed";
     /// Pods are replaced one at a time by ones of the new template; the tier serves meanwhile.

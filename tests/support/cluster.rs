@@ -81,6 +81,12 @@ impl Cluster {
         self.api.patch(NAME, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
     }
 
+    /// Asks for something by an annotation.
+    pub async fn annotate(&self, name: &str, value: &str) {
+        let patch = json!({"metadata": {"annotations": {name: value}}});
+        self.api.patch(NAME, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
+    }
+
     /// Waits until the current generation is Ready.
     pub async fn ready(&self, within: Duration) -> EaiserCluster {
         until("the cluster is Ready", within, async || {

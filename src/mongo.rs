@@ -5,8 +5,10 @@
 //! | [`wanted`] | what the set shall be | no |
 //! | [`config`] | a replica set configuration and its edits | no |
 //! | [`topology`] | what every member said, and what follows from it | no |
+//! | [`outage`] | why there is no primary, and what would give one | no |
 //! | [`reply`] | server replies into plain data | no |
 //! | [`steps`] | the one next step towards what is wanted, and its command | no |
+//! | [`forced`] | the reconfiguration by force, which only a person can ask for | no |
 //! | [`connections`] | one cheap client per member | yes |
 //! | [`observe`] | asks every member, never fails | yes |
 //! | [`driver`] | carries out one step | yes |
@@ -17,7 +19,9 @@
 pub mod config;
 pub mod connections;
 pub mod driver;
+pub mod forced;
 pub mod observe;
+pub mod outage;
 pub mod reply;
 pub mod steps;
 pub mod topology;

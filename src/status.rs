@@ -3,6 +3,7 @@
 mod blocker;
 pub mod condition;
 pub mod news;
+mod no_primary;
 mod operation;
 mod report;
 mod rolling;

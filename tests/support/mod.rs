@@ -7,6 +7,7 @@ pub mod databases;
 pub mod diagnosis;
 pub mod footprint;
 pub mod http;
+pub mod kept;
 pub mod lab;
 pub mod operator;
 pub mod processes;
@@ -19,6 +20,7 @@ pub mod wire;
 pub mod world;
 
 pub use cluster::{Cluster, example};
+pub use kept::Kept;
 pub use operator::Operator;
 pub use proxy::Proxy;
 pub use scenario::{Needs, scenario};

@@ -7,9 +7,10 @@ pub use roll::{Roll, Rolls};
 pub use run::{Hands, run};
 
 use crate::desired::stage::{Progress, Stage};
+use crate::mongo::upkeep::{self, Upkeep};
 use crate::mongo::{self, ApplicationUser, WantedMember};
 use crate::names::{APPLICATION_DATABASE, APPLICATION_USER, Identity};
-use crate::plan::Plan;
+use crate::plan::{Mode, Plan};
 use crate::redis_cluster::{self, WaitReason, Waiting, WantedShard};
 use crate::snapshot::{Credentials, Snapshot};
 
@@ -22,6 +23,8 @@ pub struct Steps {
     pub redis: redis_cluster::Next,
     /// Pods to replace, in either tier.
     pub rolls: Rolls,
+    /// Versions and indexes of the replica set.
+    pub upkeep: Upkeep,
 }
 
 /// What became of the steps.
@@ -33,6 +36,8 @@ pub struct Driven {
     pub redis: redis_cluster::Next,
     /// How far the rolls are.
     pub rolls: Rolls,
+    /// Versions and indexes of the replica set.
+    pub upkeep: Upkeep,
     /// Steps carried out: (reason, sentence).
     pub done: Vec<(&'static str, String)>,
     /// Steps that failed: (reason, sentence).
@@ -45,6 +50,7 @@ impl Driven {
         self.mongodb == mongo::Next::Settled
             && self.redis == redis_cluster::Next::Settled
             && self.rolls.are_done()
+            && !self.upkeep.busy
     }
 }
 
@@ -62,7 +68,24 @@ pub fn next(plan: &Plan, snapshot: &Snapshot, initiated_before: bool) -> Steps {
     let mongodb = mongo::steps::next(&wanted, &snapshot.mongodb);
     let redis = redis_cluster::next(&redis_wanted(plan), &snapshot.redis);
     let rolls = roll::next(plan, snapshot, &mongodb, &redis);
-    Steps { mongodb, redis, rolls }.within(Stage::of(plan, snapshot))
+    let upkeep = Upkeep::default();
+    let steps = Steps { mongodb, redis, rolls, upkeep }.within(Stage::of(plan, snapshot));
+    let hold = match plan.mode {
+        Mode::Paused => Some("the cluster is paused".to_owned()),
+        Mode::Running | Mode::Stopped => unrest(&steps.mongodb, &steps.rolls.mongodb),
+    };
+    let upkeep = upkeep::next(&plan.mongodb.requests, &snapshot.mongodb_facts, hold.as_deref());
+    Steps { upkeep, ..steps }
+}
+
+/// Why the replica set may not be given something that takes long; none when it may.
+fn unrest(mongodb: &mongo::Next, roll: &Roll) -> Option<String> {
+    match (mongodb, roll) {
+        (mongo::Next::Settled, Roll::Done) => None,
+        (mongo::Next::Settled, Roll::Rolling { .. }) => Some("the members are being replaced".to_owned()),
+        (mongo::Next::Do(step), _) => Some(format!("first: {step}")),
+        (mongo::Next::Wait(why), _) => Some(why.clone()),
+    }
 }
 
 impl Steps {
@@ -90,8 +113,8 @@ impl Steps {
 
     /// Decided and not carried out, as while the cluster is paused.
     pub fn untaken(self) -> Driven {
-        let Self { mongodb, redis, rolls } = self;
-        Driven { mongodb, redis, rolls, done: Vec::new(), failed: Vec::new() }
+        let Self { mongodb, redis, rolls, upkeep } = self;
+        Driven { mongodb, redis, rolls, upkeep, done: Vec::new(), failed: Vec::new() }
     }
 }
 

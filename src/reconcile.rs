@@ -133,7 +133,8 @@ async fn carry_out(
     let children = context.caches.children_of(&plan.identity);
     let credentials = session.credentials(&plan.identity, &children);
     let seen = take::take(plan, children, credentials, context.caches.served(), &mut connections).await;
-    let snapshot = Snapshot { prometheuses: context.caches.prometheuses(), ..seen };
+    let mongodb_facts = seen.mongodb_facts.remembering(status::remembered(previous));
+    let snapshot = Snapshot { prometheuses: context.caches.prometheuses(), mongodb_facts, ..seen };
     watch.lap(Phase::Snapshot, measure::Outcome::Applied);
 
     let initiated_before =

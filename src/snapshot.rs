@@ -31,6 +31,8 @@ pub struct Snapshot {
     pub credentials: Credentials,
     /// The replica set, as each member sees it.
     pub mongodb: mongo::Topology,
+    /// Versions and indexes of the replica set.
+    pub mongodb_facts: mongo::Facts,
     /// The Redis Cluster, as each node sees it.
     pub redis: redis_cluster::Topology,
 }
@@ -44,6 +46,7 @@ impl Snapshot {
             prometheuses: Prometheuses::default(),
             credentials: Credentials::placeholder(),
             mongodb: mongo::Topology { members: Vec::new(), application_user: mongo::UserState::Unknown },
+            mongodb_facts: mongo::Facts::default(),
             redis: redis_cluster::Topology::default(),
         }
     }

@@ -7,6 +7,8 @@ use kube::api::{Api, DeleteParams, ListParams, Preconditions};
 use super::roll::{self, Action, Deletion, Roll};
 use super::{Driven, Steps, mongodb_wanted, redis_wanted};
 use crate::fence::Fence;
+use crate::mongo::upkeep::Task;
+use crate::mongo::work::{self, Begun};
 use crate::mongo::{self, Step};
 use crate::names::{Identity, selector_text};
 use crate::plan::Plan;
@@ -44,16 +46,17 @@ struct Edge<'a> {
 /// other database and the status go on.
 pub async fn run(plan: &Plan, snapshot: &Snapshot, steps: Steps, hands: Hands<'_>) -> Driven {
     let edge = Edge { plan, snapshot, hands };
-    let Steps { mongodb, redis, rolls } = steps;
+    let Steps { mongodb, redis, rolls, upkeep } = steps;
     // A tier rolls only when its own steps are done, unless the pod serves nobody.
     let reports = tokio::join!(
         edge.mongodb_step(&mongodb),
         edge.redis_step(&redis),
         edge.roll(&rolls.mongodb),
         edge.roll(&rolls.redis),
+        edge.begin(upkeep.task.as_ref()),
     );
-    let mut driven = Driven { mongodb, redis, rolls, done: Vec::new(), failed: Vec::new() };
-    for report in [reports.0, reports.1, reports.2, reports.3].into_iter().flatten() {
+    let mut driven = Driven { mongodb, redis, rolls, upkeep, done: Vec::new(), failed: Vec::new() };
+    for report in [reports.0, reports.1, reports.2, reports.3, reports.4].into_iter().flatten() {
         match report {
             Ok(done) => driven.done.push(done),
             Err(failed) => driven.failed.push(failed),
@@ -81,6 +84,19 @@ impl Edge<'_> {
                 None
             }
             Err(error) => Some(Err((error.reason(), error.to_string()))),
+        }
+    }
+
+    async fn begin(&self, task: Option<&Task>) -> Option<Report> {
+        let task = task?;
+        let (primary, _) = self.snapshot.mongodb.primary()?;
+        if !self.hands.fence.holds() {
+            return None;
+        }
+        match work::begin(task, &primary.host, &self.hands.connections.mongodb).await {
+            Begun::Done | Begun::UnderWay => Some(Ok((task.reason(), task.to_string()))),
+            Begun::Failed(why) => Some(Err((task.reason(), format!("could not {task}: {why}")))),
+            Begun::Retry => None,
         }
     }
 

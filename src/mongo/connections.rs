@@ -11,6 +11,9 @@ use std::time::Duration;
 use mongodb::Client;
 use mongodb::options::{AuthMechanism, ClientOptions, Credential, ServerAddress, ServerMonitoringMode};
 
+use super::inspect::Known;
+use super::version::Version;
+use super::work::Works;
 use crate::password::Password;
 
 /// Longest wait for a dial and for an answer to the driver's own probe.
@@ -24,12 +27,15 @@ const APP_NAME: &str = "eaiser-operator";
 pub struct Connections {
     members: Mutex<HashMap<String, Entry>>,
     verified_login: Mutex<Option<Login>>,
+    inspected: Mutex<Option<Known>>,
+    works: Mutex<Works>,
 }
 
 struct Entry {
     address: SocketAddr,
     keyfile: Password,
     client: Client,
+    version: Option<Version>,
 }
 
 /// Digest of everything a login depends on: user, password, stored credentials and primary.
@@ -55,16 +61,49 @@ impl Connections {
         {
             return Ok(entry.client.clone());
         }
-        // mongod ignores white space in a keyfile, and a Secret often ends in a line break.
-        let key: String = keyfile.expose().split_whitespace().collect();
-        let client = client(address, "__system", "local", key)?;
-        members.insert(host.to_owned(), Entry { address, keyfile: keyfile.clone(), client: client.clone() });
+        let client = system_client(address, keyfile)?;
+        let entry = Entry { address, keyfile: keyfile.clone(), client: client.clone(), version: None };
+        members.insert(host.to_owned(), entry);
         Ok(client)
     }
 
     /// The client last used for a host.
     pub(super) fn known(&self, host: &str) -> Option<Client> {
         lock(&self.members).get(host).map(|entry| entry.client.clone())
+    }
+
+    /// Another client of a host, for what occupies a connection for long.
+    pub(super) fn another(&self, host: &str) -> Option<Client> {
+        lock(&self.members).get(host).and_then(|entry| system_client(entry.address, &entry.keyfile).ok())
+    }
+
+    /// Version of the member behind the client last used for a host.
+    pub(super) fn version(&self, host: &str) -> Option<Version> {
+        lock(&self.members).get(host).and_then(|entry| entry.version)
+    }
+
+    pub(super) fn set_version(&self, host: &str, version: Version) {
+        if let Some(entry) = lock(&self.members).get_mut(host) {
+            entry.version = Some(version);
+        }
+    }
+
+    /// What the primary said of versions and indexes last.
+    pub(super) fn inspected(&self) -> Option<Known> {
+        lock(&self.inspected).clone()
+    }
+
+    pub(super) fn set_inspected(&self, known: Known) {
+        *lock(&self.inspected) = Some(known);
+    }
+
+    pub(super) fn forget_inspected(&self) {
+        *lock(&self.inspected) = None;
+    }
+
+    /// What takes longer than a pass.
+    pub(super) fn works(&self) -> MutexGuard<'_, Works> {
+        lock(&self.works)
     }
 
     /// Drops the client of a member that did not answer; a login is tried again after that.
@@ -86,6 +125,12 @@ impl Connections {
     pub(super) fn set_verified(&self, login: Login) {
         *lock(&self.verified_login) = Some(login);
     }
+}
+
+fn system_client(address: SocketAddr, keyfile: &Password) -> Result<Client, mongodb::error::Error> {
+    // mongod ignores white space in a keyfile, and a Secret often ends in a line break.
+    let key: String = keyfile.expose().split_whitespace().collect();
+    client(address, "__system", "local", key)
 }
 
 /// A client of exactly one server, with one connection besides the driver's own probe.

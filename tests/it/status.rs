@@ -7,6 +7,7 @@ use eaiser_operator::apply::Applied;
 use eaiser_operator::crd::EaiserClusterStatus;
 use eaiser_operator::desired;
 use eaiser_operator::drive::{Driven, Roll, Rolls};
+use eaiser_operator::mongo::upkeep::Upkeep;
 use eaiser_operator::plan::{Mode, Plan, Problem, Problems};
 use eaiser_operator::redis_cluster::{WaitReason, Waiting};
 use eaiser_operator::settings::Settings;
@@ -66,7 +67,8 @@ fn running(plan: &Plan) -> Children {
 
 fn driven(mongodb: mongo::Next, redis: redis_cluster::Next) -> Driven {
     let rolls = Rolls { mongodb: Roll::Done, redis: Roll::Done };
-    Driven { mongodb, redis, rolls, done: Vec::new(), failed: Vec::new() }
+    let upkeep = Upkeep::default();
+    Driven { mongodb, redis, rolls, upkeep, done: Vec::new(), failed: Vec::new() }
 }
 
 fn settled() -> Driven {

@@ -117,7 +117,12 @@ impl JsonSchema for IndexOrder {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"x-kubernetes-int-or-string": true, "x-kubernetes-validations": rules::index_order()})
+        json_schema!({
+            "x-kubernetes-int-or-string": true,
+            // Said, or kube takes a field with a default for one that may be null.
+            "nullable": false,
+            "x-kubernetes-validations": rules::index_order(),
+        })
     }
 }
 

@@ -168,7 +168,7 @@ async fn carry_out(
         watch.lap(Phase::Apply, measure::apply(&applied));
         let hands =
             drive::Hands { connections: &connections, client: &context.client, fence: &context.fence };
-        let driven = drive::run(plan, &snapshot, steps, hands).await;
+        let driven = Box::pin(drive::run(plan, &snapshot, steps, hands)).await;
         watch.lap(Phase::Drive, measure::drive(&driven));
         (applied, driven)
     };

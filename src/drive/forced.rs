@@ -26,7 +26,7 @@ pub fn next(
     }
     let pods = snapshot.children.pods_of(Tier::MongoDb);
     let ready = pods.filter(|pod| is_ready(pod) && pod.meta().deletion_timestamp.is_none());
-    let ready: BTreeSet<String> = ready.map(|pod| pod.name_any()).collect();
+    let ready: BTreeSet<String> = ready.map(ResourceExt::name_any).collect();
     let record = previous.and_then(|status| status.mongodb.as_ref()?.forced_reconfiguration.as_ref());
     let value = cluster.annotations().get(ANNOTATION_FORCE).map(String::as_str);
     let request = Request { value, uid, record, ready: &ready };

@@ -69,10 +69,16 @@ struct Line<'a> {
     term: i64,
     set: i64,
     name: &'a str,
-    alias: bool,
-    twice: bool,
+    listed: Listed,
     heard: Option<&'a str>,
     version: i64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Listed {
+    ByItsHost,
+    ByAnotherName,
+    Twice,
 }
 
 impl<'a> Line<'a> {
@@ -90,8 +96,7 @@ impl<'a> Line<'a> {
             term: 1,
             set: 1,
             name: "db",
-            alias: false,
-            twice: false,
+            listed: Listed::ByItsHost,
             heard: None,
             version: 5,
         };
@@ -103,8 +108,8 @@ impl<'a> Line<'a> {
                 ("term", number) => parsed.term = number.parse().unwrap(),
                 ("set", number) => parsed.set = number.parse().unwrap(),
                 ("name", name) => parsed.name = name,
-                ("alias", _) => parsed.alias = true,
-                ("twice", _) => parsed.twice = true,
+                ("alias", _) => parsed.listed = Listed::ByAnotherName,
+                ("twice", _) => parsed.listed = Listed::Twice,
                 ("heard", state) => parsed.heard = Some(state),
                 ("version", number) => parsed.version = number.parse().unwrap(),
                 ("terminating", _) => parsed.terminating = true,
@@ -116,7 +121,7 @@ impl<'a> Line<'a> {
     }
 
     fn listed_as(&self) -> String {
-        if self.alias { alias(self.pod) } else { host(self.pod) }
+        if self.listed == Listed::ByAnotherName { alias(self.pod) } else { host(self.pod) }
     }
 
     fn member_state(&self) -> Option<MemberState> {
@@ -168,7 +173,7 @@ fn config_document(lines: &[Line<'_>], of: &Line<'_>) -> Document {
     for line in lines {
         let Some(votes) = line.votes else { continue };
         members.push(member(line.pod, line.listed_as(), votes));
-        if line.twice {
+        if line.listed == Listed::Twice {
             members.push(member(100 + line.pod, alias(line.pod), 0));
         }
     }

@@ -156,7 +156,7 @@ fn void(value: &str, topology: &Topology) -> ForcedReconfiguration {
         request: value.to_owned(),
         outcome: ForcedOutcome::Void,
         config_version: primary.map_or(0, |(_, member)| member.config.version),
-        evidence: format!("nothing to force: {pod} is primary and has a majority"),
+        evidence: format!("{pod} is primary and has a majority"),
         ..ForcedReconfiguration::default()
     }
 }

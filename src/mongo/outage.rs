@@ -69,7 +69,7 @@ fn count_votes(topology: &Topology, config: &ReplicaSetConfig) -> Outage {
         }
     };
     let holds = if there.len() > 1 { "hold" } else { "holds" };
-    let votes = format!(
+    let count = format!(
         "{} {holds} {} of {voters} votes and a majority is {majority}",
         names(&there, "and"),
         there.len()
@@ -77,7 +77,7 @@ fn count_votes(topology: &Topology, config: &ReplicaSetConfig) -> Outage {
     let away: Vec<String> = missing.iter().map(|host| describe(topology, host)).collect();
     let away = if away.is_empty() { String::new() } else { format!("; {}", away.join(", ")) };
     if there.len() >= majority {
-        let message = format!("the replica set has no primary and an election is under way: {votes}{away}");
+        let message = format!("the replica set has no primary and an election is under way: {count}{away}");
         return Outage { kind: Kind::Electing, message };
     }
     let lacking = majority - there.len();
@@ -89,7 +89,7 @@ fn count_votes(topology: &Topology, config: &ReplicaSetConfig) -> Outage {
         format!("{lacking} of {}", names(&missing, "and"))
     };
     let message =
-        format!("the replica set has no primary and cannot elect one: {votes}{away}; bring back {restores}");
+        format!("the replica set has no primary and cannot elect one: {count}{away}; bring back {restores}");
     Outage { kind: Kind::MajorityLost, message }
 }
 

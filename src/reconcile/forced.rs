@@ -25,14 +25,15 @@ pub(super) async fn settle(
             Ok(())
         }
         Verdict::Close(record) => {
-            let (type_, reason) = match record.outcome {
-                ForcedOutcome::Void => (EventType::Normal, "ForceReconfigureVoid"),
-                _ => (EventType::Normal, "ForceReconfigured"),
+            let (reason, note) = match record.outcome {
+                ForcedOutcome::Void => {
+                    ("ForceReconfigureVoid", format!("nothing was forced: {}", record.evidence))
+                }
+                _ => ("ForceReconfigured", record.evidence.clone()),
             };
-            let note = record.evidence.clone();
             match remove(context, cluster, ANNOTATION_FORCE).await {
                 Ok(true) => {
-                    report::emit(context, cluster, type_, reason, &note).await;
+                    report::emit(context, cluster, EventType::Normal, reason, &note).await;
                     Ok(())
                 }
                 Ok(false) => {

@@ -192,9 +192,36 @@ func TestForcedReconfigMakesALoneSurvivorPrimary(t *testing.T) {
 	nodes[0].must(bson.D{{Key: "replSetReconfig", Value: config}, {Key: "force", Value: true}})
 	waitFor(t, nodes[0], "PRIMARY")
 	waitCount(t, nodes[0], 1)
-	if after := currentConfig(nodes[0])["version"].(int32); after <= before+1 {
+	if after := currentConfig(nodes[0])["version"].(int32); after < before+10_000 {
 		t.Fatalf("a forced version must leap: %d to %d", before, after)
 	}
+}
+
+// What is done for a set that lost its majority for good: whoever holds the
+// newest operation gets the only vote, and the others that are left follow it.
+func TestForcedReconfigMayLeaveOneVoteAmongSeveralSurvivors(t *testing.T) {
+	t.Parallel()
+	nodes := startSet(t, 5)
+	insertOrder(t, application(t, nodes), 1)
+	waitCount(t, nodes[3], 1)
+	waitCount(t, nodes[4], 1)
+	for _, n := range nodes[:3] {
+		n.kill()
+	}
+	waitFor(t, nodes[3], "SECONDARY")
+	config := currentConfig(nodes[3])
+	config["members"] = bson.A{entry(3, nodes[3], 1), entry(4, nodes[4], 0)}
+	nodes[3].must(bson.D{{Key: "replSetReconfig", Value: config}, {Key: "force", Value: true}})
+	waitFor(t, nodes[3], "PRIMARY")
+	waitSeen(t, nodes[3], nodes[4], "SECONDARY")
+	setVotes(t, nodes[3], 4, 1)
+	app := application(t, nodes[3:])
+	insertOrder(t, app, 2)
+	waitCount(t, nodes[4], 2)
+	join(t, nodes[3], 0, nodes[0], 0)
+	nodes[0].start()
+	waitSeen(t, nodes[3], nodes[0], "SECONDARY")
+	waitCount(t, nodes[0], 2)
 }
 
 func TestElectionRaisesTheTerm(t *testing.T) {

@@ -88,6 +88,40 @@ func TestMemberIdOfAHostCannotChange(t *testing.T) {
 	wantCode(t, err, 103)
 }
 
+// The same process under another name: a set made with short names, or in
+// another domain. Its id and its vote stay, and so does its data.
+func TestSecondaryMayBeListedByAnotherName(t *testing.T) {
+	t.Parallel()
+	nodes := startSet(t, 3)
+	insertOrder(t, application(t, nodes), 1)
+	waitCount(t, nodes[2], 1)
+	name := strings.Replace(nodes[2].host(), "localhost", "127.0.0.1", 1)
+	if name == nodes[2].host() {
+		t.Fatalf("%s has no other name", name)
+	}
+	change(t, nodes[0], func(config bson.M) { setField(memberOf(config, 2), "host", name) })
+	eventually(t, "see the member by its other name", func() error {
+		seen, err := states(nodes[0])
+		if err == nil && seen[name] != "SECONDARY" {
+			err = fmt.Errorf("the set is %v", seen)
+		}
+		return err
+	})
+	eventually(t, "go by that name itself", func() error {
+		status, err := nodes[2].system(bson.D{{Key: "replSetGetStatus", Value: 1}})
+		if err != nil {
+			return err
+		}
+		for _, m := range status["members"].(bson.A) {
+			if field(m.(bson.D), "self") == true && field(m.(bson.D), "name") == name {
+				return nil
+			}
+		}
+		return fmt.Errorf("it is %v", status["members"])
+	})
+	waitCount(t, nodes[2], 1)
+}
+
 func TestNonVotingMemberMayNotHavePriority(t *testing.T) {
 	t.Parallel()
 	nodes := startSet(t, 2)

@@ -216,14 +216,7 @@ func (m *member) settleRaft() {
 	switch present := m.Config != nil && m.Config.member(m.Self) != nil; {
 	case m.stopping:
 	case !present && m.raft != nil:
-		m.stopping = true
-		go func() {
-			m.stopRaft()
-			m.mu.Lock()
-			m.stopping = false
-			m.mu.Unlock()
-			m.kick()
-		}()
+		m.restartRaft()
 	case present && m.raft == nil:
 		if err := m.startRaft(false); err != nil {
 			logLine("E", "REPL", "Cannot start raft", "error", err.Error())
@@ -238,7 +231,11 @@ func (m *member) install(c *replConfig) {
 	if !c.newer(m.Config) {
 		return
 	}
+	renamed := c.nameAfter(m.Config, m.Self)
 	m.Config = c
+	if renamed != "" {
+		m.Self = renamed
+	}
 	m.save()
 	logLine("I", "REPL", "New replica set config in use", "version", c.Version, "term", c.Term, "self", m.Self)
 	if m.raft != nil {
@@ -249,8 +246,23 @@ func (m *member) install(c *replConfig) {
 			logLine("W", "REPL", "New election timeout counts after a restart", "error", err.Error())
 		}
 	}
+	if renamed != "" && m.raft != nil && !m.stopping { // raft knows itself by its name
+		m.restartRaft()
+	}
 	m.settleRaft()
 	m.kick()
+}
+
+// restartRaft stops the instance; the next heartbeat starts another. m.mu is held.
+func (m *member) restartRaft() {
+	m.stopping = true
+	go func() {
+		m.stopRaft()
+		m.mu.Lock()
+		m.stopping = false
+		m.mu.Unlock()
+		m.kick()
+	}()
 }
 
 func (m *member) kick() {

@@ -57,6 +57,20 @@ func (c *replConfig) member(host string) *memberConfig {
 	return nil
 }
 
+// nameAfter is the new name of the member that old lists as self, or "" when it
+// keeps its name or is gone.
+func (c *replConfig) nameAfter(old *replConfig, self string) string {
+	if old == nil || c.member(self) != nil || old.member(self) == nil {
+		return ""
+	}
+	for _, m := range c.Members {
+		if m.ID == old.member(self).ID {
+			return m.Host
+		}
+	}
+	return ""
+}
+
 func (c *replConfig) voters() (n int) {
 	for _, m := range c.Members {
 		if m.votes() {

@@ -100,9 +100,8 @@ fn the_api_gets_the_authorities_and_no_key() {
     let volume = spec.volumes.as_ref().unwrap().iter().find(|volume| volume.name == VOLUME).unwrap();
     let items = volume.secret.as_ref().unwrap().items.as_ref().unwrap();
     assert_eq!(items.iter().map(|item| item.key.as_str()).collect::<Vec<_>>(), ["ca.crt"]);
-    let connection = desired.secrets.iter().find(|one| {
-        one.metadata.name.as_deref() == Some("eaiser-mongodb-connection")
-    });
+    let connection =
+        desired.secrets.iter().find(|one| one.metadata.name.as_deref() == Some("eaiser-mongodb-connection"));
     let uri = String::from_utf8(connection.unwrap().data.as_ref().unwrap()["uri"].0.clone()).unwrap();
     assert!(uri.ends_with("&tls=true&tlsCAFile=%2Feaiser%2Fmongodb%2Fca.crt"), "{uri}");
 }

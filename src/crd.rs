@@ -23,8 +23,8 @@ pub use operation::{DeletionPolicy, OperationSpec};
 pub use redis::{MaxmemoryPolicy, Persistence, RedisSpec};
 pub use resources::{ResourceAmounts, Resources, Storage};
 pub use status::{
-    ApiStatus, CapacityStatus, ConstraintStatus, EaiserClusterStatus, Endpoints, MongoDbMemberStatus,
-    MongoDbStatus, RedisShardStatus, RedisStatus,
+    ApiStatus, CapacityStatus, ConstraintStatus, EaiserClusterStatus, Endpoints, ForcedOutcome,
+    ForcedReconfiguration, MongoDbMemberStatus, MongoDbStatus, RedisShardStatus, RedisStatus,
 };
 
 use kube::{CustomResource, KubeSchema};

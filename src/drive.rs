@@ -1,12 +1,16 @@
 //! Step 5 of a pass: at most one step per database. [`next`] decides and is pure; [`run`] acts.
 
+pub mod forced;
 pub mod roll;
 mod run;
+
+use std::time::{Duration, Instant};
 
 pub use roll::{Roll, Rolls};
 pub use run::{Hands, run};
 
 use crate::desired::stage::{Progress, Stage};
+use crate::mongo::forced::Verdict;
 use crate::mongo::{self, ApplicationUser, WantedMember};
 use crate::names::{APPLICATION_DATABASE, APPLICATION_USER, Identity};
 use crate::plan::Plan;
@@ -22,6 +26,8 @@ pub struct Steps {
     pub redis: redis_cluster::Next,
     /// Pods to replace, in either tier.
     pub rolls: Rolls,
+    /// What somebody asks for by force.
+    pub forced: Verdict,
 }
 
 /// What became of the steps.
@@ -33,10 +39,46 @@ pub struct Driven {
     pub redis: redis_cluster::Next,
     /// How far the rolls are.
     pub rolls: Rolls,
+    /// What somebody asks for by force.
+    pub forced: Verdict,
     /// Steps carried out: (reason, sentence).
     pub done: Vec<(&'static str, String)>,
     /// Steps that failed: (reason, sentence).
     pub failed: Vec<(&'static str, String)>,
+    /// How long each step that was carried out took.
+    pub took: Vec<Took>,
+}
+
+/// A step that was carried out, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct Took {
+    /// Database it was for.
+    pub database: Database,
+    /// Its stable word.
+    pub step: &'static str,
+    /// When its command was sent.
+    pub begin: Instant,
+    /// Until it was answered.
+    pub duration: Duration,
+}
+
+/// Which of the two databases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Database {
+    /// The replica set.
+    MongoDb,
+    /// The Redis Cluster.
+    Redis,
+}
+
+impl Database {
+    /// Its word in labels of metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::MongoDb => "mongodb",
+            Self::Redis => "redis",
+        }
+    }
 }
 
 impl Driven {
@@ -57,12 +99,12 @@ impl Driven {
 }
 
 /// Decides.
-pub fn next(plan: &Plan, snapshot: &Snapshot, initiated_before: bool) -> Steps {
+pub fn next(plan: &Plan, snapshot: &Snapshot, initiated_before: bool, forced: Verdict) -> Steps {
     let wanted = mongodb_wanted(plan, &snapshot.credentials, initiated_before);
     let mongodb = mongo::steps::next(&wanted, &snapshot.mongodb);
     let redis = redis_cluster::next(&redis_wanted(plan), &snapshot.redis);
     let rolls = roll::next(plan, snapshot, &mongodb, &redis);
-    Steps { mongodb, redis, rolls }.within(Stage::of(plan, snapshot))
+    Steps { mongodb, redis, rolls, forced }.within(Stage::of(plan, snapshot))
 }
 
 impl Steps {
@@ -90,8 +132,8 @@ impl Steps {
 
     /// Decided and not carried out, as while the cluster is paused.
     pub fn untaken(self) -> Driven {
-        let Self { mongodb, redis, rolls } = self;
-        Driven { mongodb, redis, rolls, done: Vec::new(), failed: Vec::new() }
+        let Self { mongodb, redis, rolls, forced } = self;
+        Driven { mongodb, redis, rolls, forced, done: Vec::new(), failed: Vec::new(), took: Vec::new() }
     }
 }
 

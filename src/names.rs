@@ -33,6 +33,9 @@ pub const ANNOTATION_RENDERED: &str = "eaiser.io/rendered";
 /// Annotation on the StatefulSet of a stopped replica set: how many members it had, all of which must
 /// come back for it to have a majority.
 pub const ANNOTATION_MEMBERS: &str = "eaiser.io/members-before-stop";
+/// Annotation that a person puts on a cluster whose replica set lost its majority for good; its value
+/// is the cluster's uid. It counts once.
+pub const ANNOTATION_FORCE: &str = "mongodb.eaiser.io/force-reconfigure";
 /// Pod template annotation: digest of the Secrets and ConfigMaps the pods read at start.
 pub const ANNOTATION_CONFIGURATION: &str = "eaiser.io/configuration";
 /// Annotation on a cluster: any new value asks for a new keyfile. On the keyfile's Secret: the value

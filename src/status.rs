@@ -4,6 +4,7 @@ mod blocker;
 mod certificate;
 pub mod condition;
 pub mod news;
+mod no_primary;
 mod operation;
 mod report;
 mod rolling;

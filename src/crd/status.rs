@@ -1,8 +1,12 @@
 //! `status`: what the operator observed and derived. Recomputed from scratch on every pass.
 
+mod forced;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use forced::{ForcedOutcome, ForcedReconfiguration};
 
 /// Observed state of the cluster.
 #[derive(JsonSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -96,6 +100,10 @@ pub struct MongoDbStatus {
     pub primary: Option<String>,
     /// Members by pod name.
     pub members: Vec<MongoDbMemberStatus>,
+    /// The last reconfiguration by force that somebody asked for; it outlives the annotation, so that
+    /// putting that back does nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forced_reconfiguration: Option<ForcedReconfiguration>,
 }
 
 /// One member of the replica set.
@@ -108,6 +116,9 @@ pub struct MongoDbMemberStatus {
     pub state: String,
     /// Votes in the replica set configuration.
     pub votes: i64,
+    /// Seconds behind the primary, in tens; absent while it is close.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lag_seconds: Option<i64>,
     /// Node the pod runs on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,

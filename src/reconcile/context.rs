@@ -15,6 +15,7 @@ use super::pace::{Next, Outcome, Pace};
 use super::report::Published;
 use crate::apply::Memory;
 use crate::fence::Fence;
+use crate::mongo::failover::Failovers;
 use crate::names::Identity;
 use crate::runtime::caches::Caches;
 use crate::runtime::health::Health;
@@ -57,6 +58,8 @@ pub struct Session {
     pub connections: tokio::sync::Mutex<Connections>,
     /// The status written last; the watch may not have shown it yet.
     pub published: Published,
+    /// Who was primary, and how long nobody is.
+    pub failovers: Mutex<Failovers>,
     drawn: Mutex<Option<Credentials>>,
     self_signed: Mutex<Option<SelfSigned>>,
 }

@@ -27,6 +27,8 @@ mod leader;
 mod loops;
 mod members;
 mod mongodb_keyfile;
+mod mongodb_no_primary;
+mod mongodb_survival;
 mod mongodb_tls;
 mod monitoring;
 mod network;

@@ -7,7 +7,9 @@ pub mod databases;
 pub mod diagnosis;
 pub mod footprint;
 pub mod http;
+pub mod kept;
 pub mod lab;
+pub mod mortal;
 pub mod operator;
 pub mod processes;
 pub mod prometheus;
@@ -20,6 +22,8 @@ pub mod world;
 pub mod writer;
 
 pub use cluster::{Cluster, example};
+pub use kept::Kept;
+pub use mortal::Mortal;
 pub use operator::Operator;
 pub use proxy::Proxy;
 pub use scenario::{Needs, scenario};

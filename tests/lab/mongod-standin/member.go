@@ -114,10 +114,11 @@ func (l *commitLog) committed() uint64 {
 }
 
 // timing derives raft's timeouts. A follower stands after one to three of its
-// heartbeat timeouts, so a quarter of electionTimeoutMillis keeps elections
-// within what mongod's take.
+// heartbeat timeouts, so half of electionTimeoutMillis, and never more than a
+// quarter of its default, keeps elections within what mongod's take.
 func timing(c *replConfig) (heartbeat, lease time.Duration) {
-	heartbeat = max(time.Second, time.Duration(c.Settings.ElectionTimeoutMillis)*time.Millisecond/4)
+	half := time.Duration(c.Settings.ElectionTimeoutMillis) * time.Millisecond / 2
+	heartbeat = min(max(time.Second, half), 2500*time.Millisecond)
 	return heartbeat, min(heartbeat, 2*time.Second)
 }
 

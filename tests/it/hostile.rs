@@ -67,7 +67,7 @@ fn hostile() -> Vec<String> {
 }
 
 /// Every text of the spec: its path in the schema, and where it stands in `complete`.
-const TEXTS: [(&str, &str); 30] = [
+const TEXTS: [(&str, &str); 31] = [
     ("api.env[].name", "/spec/api/env/0/name"),
     ("api.env[].value", "/spec/api/env/0/value"),
     ("api.env[].valueFrom.configMapKeyRef.key", "/spec/api/env/2/valueFrom/configMapKeyRef/key"),
@@ -93,6 +93,7 @@ const TEXTS: [(&str, &str); 30] = [
     ("mongodb.image", "/spec/mongodb/image"),
     ("mongodb.storage.className", "/spec/mongodb/storage/className"),
     ("mongodb.storage.size", "/spec/mongodb/storage/size"),
+    ("mongodb.tls.secretName", "/spec/mongodb/tls/secretName"),
     ("monitoring.ruleLabels{}", "/spec/monitoring/ruleLabels/a"),
     ("monitoring.runbookBaseUrl", "/spec/monitoring/runbookBaseUrl"),
     ("redis.image", "/spec/redis/image"),
@@ -124,7 +125,7 @@ fn complete() -> Value {
                 "envFrom": [{"secretRef": {"name": "a"}}, {"configMapRef": {"name": "a"}}],
             },
             "gateway": {"image": "a", "resources": resources, "service": {"annotations": {"a": "x"}}},
-            "mongodb": {"image": "a", "storage": storage},
+            "mongodb": {"image": "a", "storage": storage, "tls": {"mode": "Require", "secretName": "a"}},
             "redis": {"image": "a", "storage": storage},
             "monitoring": {"ruleLabels": {"a": "x"}, "runbookBaseUrl": "https://a"},
         },

@@ -1,5 +1,7 @@
 //! `spec.mongodb`: the replica set.
 
+mod indexes;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -7,6 +9,7 @@ use super::{Resources, Storage, rules};
 
 mod tls;
 
+pub use indexes::{IndexKey, IndexOrder, IndexSpec};
 pub use tls::{MongoDbTls, TlsMode};
 
 /// The MongoDB replica set.
@@ -28,6 +31,21 @@ pub struct MongoDbSpec {
     pub resources: Resources,
     /// Encryption of the connections to and between the members. Default: none.
     pub tls: MongoDbTls,
+    /// MongoDB version the image holds, for an image whose tag does not say so. An image of another
+    /// version is taken up only when it is at most one major version away. Example: `"7.0"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 3, max = 16), extend("x-kubernetes-validations" = rules::version()))]
+    pub version: Option<String>,
+    /// Raise MongoDB's feature compatibility version to this one, once every member runs a binary of
+    /// it. From then on the version before cannot be run any more. It is never lowered. Default: leave
+    /// it as it is. Example: `"7.0"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 3, max = 8), extend("x-kubernetes-validations" = rules::series()))]
+    pub feature_compatibility_version: Option<String>,
+    /// Indexes that shall exist. They are built one at a time and never dropped.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub indexes: Vec<IndexSpec>,
 }
 
 impl Default for MongoDbSpec {
@@ -38,6 +56,9 @@ impl Default for MongoDbSpec {
             storage: Storage::default(),
             resources: Resources::default(),
             tls: MongoDbTls::default(),
+            version: None,
+            feature_compatibility_version: None,
+            indexes: Vec::new(),
         }
     }
 }

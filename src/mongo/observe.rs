@@ -21,7 +21,7 @@ use crate::password::Password;
 use crate::silence::is_silence;
 
 /// Longest wait for everything one member is asked.
-const MEMBER_TIMEOUT: Duration = Duration::from_secs(3);
+pub(super) const MEMBER_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// One pod to ask.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -193,7 +193,7 @@ fn login(target: &Target, user: &ApplicationUser, stored: Option<&Document>) -> 
     digest.finalize().into()
 }
 
-fn ask(
+pub(super) fn ask(
     client: &Client,
     database: &str,
     command: Document,

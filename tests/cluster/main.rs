@@ -30,6 +30,7 @@ mod mongodb_keyfile;
 mod mongodb_no_primary;
 mod mongodb_survival;
 mod mongodb_tls;
+mod mongodb_wrong_inputs;
 mod monitoring;
 mod network;
 mod operation;

@@ -20,7 +20,7 @@ use crate::desired::{self, Desired};
 use crate::manifest;
 use crate::plan::Plan;
 use crate::settings::Settings;
-use crate::snapshot::{ServedKinds, Snapshot};
+use crate::snapshot::{Certificates, Children, ServedKinds, Snapshot};
 
 /// Arguments of `eaiser plan`.
 #[derive(Args, Debug)]
@@ -172,8 +172,11 @@ fn documents(path: &Path) -> Result<Vec<Value>, Error> {
 fn print(arguments: &Arguments, plans: &[Plan]) -> ExitCode {
     let offered = arguments.prometheus_operator;
     let served = ServedKinds { prometheus_rules: offered, service_monitors: offered };
-    let rendered: Vec<(&Plan, Desired)> =
-        plans.iter().map(|plan| (plan, desired::build(plan, &Snapshot::offline(served)))).collect();
+    let offline = |plan| {
+        let certificates = Certificates::placeholder(plan, &Children::default());
+        desired::build(plan, &Snapshot { certificates, ..Snapshot::offline(served) })
+    };
+    let rendered: Vec<(&Plan, Desired)> = plans.iter().map(|plan| (plan, offline(plan))).collect();
     let text = match arguments.output {
         Output::Table => Ok(rendered.iter().map(|(plan, desired)| table::render(plan, desired)).collect()),
         Output::Json => {

@@ -11,6 +11,7 @@ use crate::mongo::certificate::{Certificate, Demands};
 use crate::names::{ANNOTATION_RENEW_AFTER, Identity};
 use crate::password::Password;
 use crate::plan::Plan;
+use crate::plan::mongodb::CertificateSource;
 
 /// Key of the file with certificate and private key in our Secret.
 pub const KEY_PEM: &str = "tls.pem";
@@ -36,6 +37,33 @@ pub struct Certificates {
     pub authority: Option<Authority>,
     /// Why what was given cannot be used.
     pub fault: Option<String>,
+}
+
+impl Certificates {
+    /// For output that people read: what is there, and nothing is made or read from elsewhere.
+    pub fn placeholder(plan: &Plan, children: &Children) -> Self {
+        let identity = &plan.identity;
+        let text = || "<generated>".to_owned();
+        let unknown = || Certificate { chain: text(), key: Password::new(text()), authorities: text() };
+        let held = held(identity, children);
+        let source = plan.mongodb.tls.source.as_ref();
+        let (authority, issued) = made_before(identity, children).unzip();
+        let own = source.filter(|source| **source == CertificateSource::SelfSigned);
+        let drawn = || {
+            own.map(|_| Authority {
+                name: identity.name.clone(),
+                certificate: text(),
+                key: Password::new(text()),
+            })
+        };
+        Self {
+            wanted: held.clone().or_else(|| source.map(|_| unknown())),
+            held,
+            renew_after: issued.flatten().map(|issued| issued.renew_after),
+            authority: authority.or_else(drawn),
+            fault: None,
+        }
+    }
 }
 
 /// What the operator made.

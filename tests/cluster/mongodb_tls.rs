@@ -5,15 +5,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use eaiser_operator::desired::mongodb::tls::mode_of;
+use eaiser_operator::mongo::authority::{Authority, Validity};
+use eaiser_operator::mongo::certificate::Certificate;
 use eaiser_operator::mongo::tls::Mode;
 use k8s_openapi::api::core::v1::{Pod, Secret};
+use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
+use kube::api::{Patch, PatchParams};
 use mongodb::bson::doc;
 use mongodb::options::{ClientOptions, ServerAddress, Tls, TlsOptions};
 use serde_json::json;
 
-use crate::support::cluster::{FORMED_WITHIN, NAME, condition, example, holds, is_current};
+use crate::support::cluster::{FORMED_WITHIN, NAME, condition, example, example_with, holds, is_current};
 use crate::support::until::seconds;
+use crate::support::world::TESTER;
 use crate::support::{Cluster, Needs, Operator, World, http, scenario, until};
 
 /// Requests a second, of each kind.
@@ -31,16 +36,7 @@ fn mongodb_tls_is_turned_on_under_load_and_plain_connections_are_refused() {
         let load = Load::start(world);
         let begin = Instant::now();
         cluster.change(json!({"mongodb": {"tls": {"mode": "Require", "selfSigned": true}}})).await;
-        until("every member requires TLS and the cluster is settled", CHANGED_WITHIN, async || {
-            let seen = cluster.get().await;
-            let modes: Vec<_> = world.pods("mongodb").await.iter().map(mode).collect();
-            let settled = is_current(&seen) && holds(&seen, "Ready") && !holds(&seen, "Progressing");
-            if settled && modes.iter().all(|mode| *mode == Mode::Require) {
-                return Ok(());
-            }
-            Err(format!("{modes:?}: {}", seen.status.and_then(|status| status.message).unwrap_or_default()))
-        })
-        .await;
+        in_mode(world, &cluster, Mode::Require).await;
         let took = begin.elapsed();
         let (sent, failed) = load.finish().await;
         println!(
@@ -61,22 +57,13 @@ fn mongodb_tls_is_turned_on_under_load_and_plain_connections_are_refused() {
 }
 
 async fn a_secret_that_is_missing_changes_nothing(world: &World, cluster: &Cluster) {
-    let uids = async || -> Vec<_> { world.pods("mongodb").await.iter().map(ResourceExt::uid).collect() };
-    let before = uids().await;
+    let before = uids(&world.pods("mongodb").await);
     cluster.change(json!({"mongodb": {"tls": {"secretName": "absent", "selfSigned": null}}})).await;
-    until("the condition names the Secret", seconds(30), async || {
-        let seen = cluster.get().await;
-        let degraded = condition(&seen, "Degraded").cloned();
-        match degraded.filter(|degraded| degraded.status == "True" && is_current(&seen)) {
-            Some(degraded) if degraded.message.contains("Secret absent does not exist") => Ok(()),
-            other => Err(format!("{other:?}")),
-        }
-    })
-    .await;
-    assert_eq!(uids().await, before, "pods were replaced");
+    complains(cluster, "Secret absent does not exist").await;
+    assert_eq!(uids(&world.pods("mongodb").await), before, "pods were replaced");
     cluster.change(json!({"mongodb": {"tls": {"secretName": null, "selfSigned": true}}})).await;
     cluster.ready(seconds(60)).await;
-    assert_eq!(uids().await, before, "pods were replaced");
+    assert_eq!(uids(&world.pods("mongodb").await), before, "pods were replaced");
 }
 
 fn mode(pod: &Pod) -> Mode {
@@ -145,4 +132,102 @@ async fn write_and_read(items: String, number: usize) -> Result<(), String> {
     let id = made.body["id"].as_str().ok_or_else(|| format!("{number}: POST answered {made:?}"))?;
     let read = http::get(&format!("{items}/{id}")).await?;
     if read.status == 200 { Ok(()) } else { Err(format!("{number}: GET answered {read:?}")) }
+}
+
+/// Name of the user's Secret.
+const OWN: &str = "own";
+
+#[test]
+#[ignore = "needs the lab: make e2e-mongo"]
+fn mongodb_tls_from_a_secret_of_the_users_own_and_back_to_plain_connections() {
+    scenario(Needs::Lab, seconds(600), async |world| {
+        let _operator = Operator::start(world);
+        let authority = Authority::make("own", now()).unwrap();
+        let suffix = format!("{NAME}-mongodb.{}.svc.cluster.local", world.namespace);
+        let issue =
+            |name: String| authority.issue(&[name], Validity { from: now() - 86_400, days: 9 }).unwrap();
+        write(world, &issue(format!("*.{suffix}"))).await;
+        let tls = json!({"mongodb": {"tls": {"mode": "Require", "secretName": OWN}}});
+        let cluster = Cluster::apply(world, example_with(tls)).await;
+        cluster.ready(FORMED_WITHIN).await;
+        let born = world.pods("mongodb").await;
+        assert_eq!(born.iter().map(mode).collect::<Vec<_>>(), [Mode::Require; 3], "born encrypted");
+
+        write(world, &issue(format!("{NAME}-mongodb-0.{suffix}"))).await;
+        complains(&cluster, "not valid for").await;
+        assert_eq!(uids(&world.pods("mongodb").await), uids(&born), "pods were replaced");
+
+        let begin = Instant::now();
+        write(world, &issue(format!("*.{suffix}"))).await;
+        cluster.rolled(world, &born, CHANGED_WITHIN).await;
+        println!("a renewed certificate was taken up in {:.1} s", begin.elapsed().as_secs_f32());
+
+        let (load, begin) = (Load::start(world), Instant::now());
+        cluster.change(json!({"mongodb": {"tls": {"mode": "Disabled"}}})).await;
+        in_mode(world, &cluster, Mode::Disabled).await;
+        let took = begin.elapsed();
+        let (sent, failed) = load.finish().await;
+        println!(
+            "TLS from Require to Disabled in {:.1} s: {sent} requests, {} failed",
+            took.as_secs_f32(),
+            failed.len()
+        );
+        assert_eq!(failed, Vec::<String>::new());
+        until("our copy of the certificate is gone", seconds(30), async || {
+            match world.api::<Secret>().get_opt(&format!("{NAME}-mongodb-certificate")).await.unwrap() {
+                None => Ok(()),
+                Some(_) => Err("it is still there".to_owned()),
+            }
+        })
+        .await;
+        world.get::<Secret>(OWN).await;
+    });
+}
+
+async fn write(world: &World, certificate: &Certificate) {
+    let secret = json!({
+        "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls", "metadata": {"name": OWN},
+        "stringData": {
+            "tls.crt": certificate.chain, "tls.key": certificate.key.expose(), "ca.crt": certificate.authorities,
+        },
+    });
+    let parameters = PatchParams::apply(TESTER).force();
+    world.api::<Secret>().patch(OWN, &parameters, &Patch::Apply(secret)).await.unwrap();
+}
+
+async fn complains(cluster: &Cluster, words: &str) {
+    until(&format!("Degraded says {words:?}"), seconds(60), async || {
+        let seen = cluster.get().await;
+        let degraded = condition(&seen, "Degraded").cloned();
+        match degraded.filter(|degraded| degraded.status == "True" && is_current(&seen)) {
+            Some(degraded) if degraded.message.contains(words) => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await;
+}
+
+async fn in_mode(world: &World, cluster: &Cluster, wanted: Mode) {
+    until(
+        &format!("every member is at {} and the cluster settled", wanted.as_str()),
+        CHANGED_WITHIN,
+        async || {
+            let seen = cluster.get().await;
+            let modes: Vec<_> = world.pods("mongodb").await.iter().map(mode).collect();
+            let settled = is_current(&seen) && holds(&seen, "Ready") && !holds(&seen, "Progressing");
+            if settled && modes.iter().all(|mode| *mode == wanted) {
+                return Ok(());
+            }
+            Err(format!("{modes:?}: {}", seen.status.and_then(|status| status.message).unwrap_or_default()))
+        },
+    )
+    .await;
+}
+
+fn uids(pods: &[Pod]) -> Vec<Option<String>> {
+    pods.iter().map(ResourceExt::uid).collect()
+}
+
+fn now() -> u64 {
+    u64::try_from(Timestamp::now().as_second()).unwrap()
 }

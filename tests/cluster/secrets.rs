@@ -33,10 +33,13 @@ fn no_secret_is_readable_anywhere_but_in_secrets_even_when_everything_is_logged(
     scenario(Needs::Lab, seconds(500), async |world| {
         users_secret(world).await;
         let operator = Operator::start_with(world, &["--log-level", "trace"]);
-        let uses = json!({"api": {
-            "envFrom": [{"secretRef": {"name": "token"}}],
-            "env": [{"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "token", "key": "MODEL_TOKEN"}}}],
-        }});
+        let uses = json!({
+            "api": {
+                "envFrom": [{"secretRef": {"name": "token"}}],
+                "env": [{"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "token", "key": "MODEL_TOKEN"}}}],
+            },
+            "mongodb": {"tls": {"mode": "Prefer", "selfSigned": true}},
+        });
         let cluster = Cluster::apply(world, example_with(uses)).await;
         cluster.ready(FORMED_WITHIN).await;
         // Broken connections and a roll: errors are where drivers become talkative.
@@ -101,8 +104,18 @@ async fn canaries(world: &World) -> Vec<Canary> {
         .map(|(_, value)| value.clone())
         .collect();
     assert_eq!(drawn.len(), 4, "MongoDB's password and keyfile, Redis' password, the user's token");
+    let keys: Vec<_> =
+        values.iter().filter_map(|(name, value)| Some((name.clone(), key_part(value)?))).collect();
+    assert_eq!(keys.len(), 2, "the key of MongoDB's members and that of their authority");
     values.retain(|(_, value)| drawn.iter().any(|secret| value.contains(secret)));
+    values.extend(keys);
     values.into_iter().map(|(name, value)| Canary { forms: forms(&value), name }).collect()
+}
+
+/// The second line of a private key: the first one says little more than its kind.
+fn key_part(pem: &str) -> Option<String> {
+    let (_, key) = pem.split_once("-----BEGIN PRIVATE KEY-----\n")?;
+    key.lines().nth(1).map(str::to_owned)
 }
 
 /// As it is, base64 wherever it begins within a longer text, percent-encoded, as the numbers of its

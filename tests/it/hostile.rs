@@ -67,7 +67,7 @@ fn hostile() -> Vec<String> {
 }
 
 /// Every text of the spec: its path in the schema, and where it stands in `complete`.
-const TEXTS: [(&str, &str); 36] = [
+const TEXTS: [(&str, &str); 37] = [
     ("api.env[].name", "/spec/api/env/0/name"),
     ("api.env[].value", "/spec/api/env/0/value"),
     ("api.env[].valueFrom.configMapKeyRef.key", "/spec/api/env/2/valueFrom/configMapKeyRef/key"),
@@ -98,6 +98,7 @@ const TEXTS: [(&str, &str); 36] = [
     ("mongodb.indexes[].name", "/spec/mongodb/indexes/0/name"),
     ("mongodb.storage.className", "/spec/mongodb/storage/className"),
     ("mongodb.storage.size", "/spec/mongodb/storage/size"),
+    ("mongodb.tls.secretName", "/spec/mongodb/tls/secretName"),
     ("mongodb.version", "/spec/mongodb/version"),
     ("monitoring.ruleLabels{}", "/spec/monitoring/ruleLabels/a"),
     ("monitoring.runbookBaseUrl", "/spec/monitoring/runbookBaseUrl"),
@@ -133,6 +134,7 @@ fn complete() -> Value {
             "mongodb": {
                 "image": "a", "storage": storage, "version": "7.0", "featureCompatibilityVersion": "7.0",
                 "indexes": [{"collection": "c", "database": "d", "name": "n", "keys": [{"field": "f"}]}],
+                "tls": {"mode": "Require", "secretName": "a"},
             },
             "redis": {"image": "a", "storage": storage},
             "monitoring": {"ruleLabels": {"a": "x"}, "runbookBaseUrl": "https://a"},

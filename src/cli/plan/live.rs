@@ -24,7 +24,7 @@ use crate::manifest;
 use crate::mongo::Facts;
 use crate::names::Identity;
 use crate::plan::{self, Plan, Problems};
-use crate::snapshot::{Children, Credentials, ServedKinds, Snapshot};
+use crate::snapshot::{Certificates, Children, Credentials, ServedKinds, Snapshot};
 use crate::status::remembered;
 
 /// Look-ups at a time of objects whose names might be taken.
@@ -135,6 +135,7 @@ async fn finish(
     let name = identity.name.clone();
     let plan: Plan =
         plan::plan(identity, &spec, &settings).map_err(|problems| Error::Problems { name, problems })?;
+    seen.snapshot.certificates = Certificates::placeholder(&plan, &seen.snapshot.children);
     let mut comparison = Comparison::new(&plan, &spec, &seen);
     if operator.is_none() && comparison.exists && comparison.has_changes() {
         comparison.notes.push(

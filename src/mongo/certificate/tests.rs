@@ -1,3 +1,5 @@
+//! What certificates are refused for, and how authorities change over.
+
 use super::*;
 use crate::mongo::authority::{Authority, Validity};
 

@@ -1,3 +1,5 @@
+//! What is rendered of encryption, from what is seen.
+
 use k8s_openapi::api::apps::v1::StatefulSet;
 
 use super::*;

@@ -7,6 +7,7 @@ pub mod databases;
 pub mod diagnosis;
 pub mod footprint;
 pub mod http;
+pub mod kept;
 pub mod lab;
 pub mod mortal;
 pub mod operator;
@@ -21,6 +22,7 @@ pub mod world;
 pub mod writer;
 
 pub use cluster::{Cluster, example};
+pub use kept::Kept;
 pub use mortal::Mortal;
 pub use operator::Operator;
 pub use proxy::Proxy;

@@ -1,5 +1,6 @@
 //! Step 5 of a pass: at most one step per database. [`next`] decides and is pure; [`run`] acts.
 
+pub mod forced;
 pub mod roll;
 mod run;
 
@@ -9,9 +10,11 @@ pub use roll::{Roll, Rolls};
 pub use run::{Hands, run};
 
 use crate::desired::stage::{Progress, Stage};
+use crate::mongo::forced::Verdict;
+use crate::mongo::upkeep::{self, Upkeep};
 use crate::mongo::{self, ApplicationUser, WantedMember};
 use crate::names::{APPLICATION_DATABASE, APPLICATION_USER, Identity};
-use crate::plan::Plan;
+use crate::plan::{Mode, Plan};
 use crate::redis_cluster::{self, WaitReason, Waiting, WantedShard};
 use crate::snapshot::{Credentials, Snapshot};
 
@@ -24,6 +27,10 @@ pub struct Steps {
     pub redis: redis_cluster::Next,
     /// Pods to replace, in either tier.
     pub rolls: Rolls,
+    /// What somebody asks for by force.
+    pub forced: Verdict,
+    /// Versions and indexes of the replica set.
+    pub upkeep: Upkeep,
 }
 
 /// What became of the steps.
@@ -35,6 +42,10 @@ pub struct Driven {
     pub redis: redis_cluster::Next,
     /// How far the rolls are.
     pub rolls: Rolls,
+    /// What somebody asks for by force.
+    pub forced: Verdict,
+    /// Versions and indexes of the replica set.
+    pub upkeep: Upkeep,
     /// Steps carried out: (reason, sentence).
     pub done: Vec<(&'static str, String)>,
     /// Steps that failed: (reason, sentence).
@@ -81,6 +92,7 @@ impl Driven {
         self.mongodb == mongo::Next::Settled
             && self.redis == redis_cluster::Next::Settled
             && self.rolls.are_done()
+            && !self.upkeep.busy
     }
 }
 
@@ -93,12 +105,29 @@ impl Driven {
 }
 
 /// Decides.
-pub fn next(plan: &Plan, snapshot: &Snapshot, initiated_before: bool) -> Steps {
+pub fn next(plan: &Plan, snapshot: &Snapshot, initiated_before: bool, forced: Verdict) -> Steps {
     let wanted = mongodb_wanted(plan, &snapshot.credentials, initiated_before);
     let mongodb = mongo::steps::next(&wanted, &snapshot.mongodb);
     let redis = redis_cluster::next(&redis_wanted(plan), &snapshot.redis);
     let rolls = roll::next(plan, snapshot, &mongodb, &redis);
-    Steps { mongodb, redis, rolls }.within(Stage::of(plan, snapshot))
+    let upkeep = Upkeep::default();
+    let steps = Steps { mongodb, redis, rolls, forced, upkeep }.within(Stage::of(plan, snapshot));
+    let hold = match plan.mode {
+        Mode::Paused => Some("the cluster is paused".to_owned()),
+        Mode::Running | Mode::Stopped => unrest(&steps.mongodb, &steps.rolls.mongodb),
+    };
+    let upkeep = upkeep::next(&plan.mongodb.requests, &snapshot.mongodb_facts, hold.as_deref());
+    Steps { upkeep, ..steps }
+}
+
+/// Why the replica set may not be given something that takes long; none when it may.
+fn unrest(mongodb: &mongo::Next, roll: &Roll) -> Option<String> {
+    match (mongodb, roll) {
+        (mongo::Next::Settled, Roll::Done) => None,
+        (mongo::Next::Settled, Roll::Rolling { .. }) => Some("the members are being replaced".to_owned()),
+        (mongo::Next::Do(step), _) => Some(format!("first: {step}")),
+        (mongo::Next::Wait(why), _) => Some(why.clone()),
+    }
 }
 
 impl Steps {
@@ -126,8 +155,9 @@ impl Steps {
 
     /// Decided and not carried out, as while the cluster is paused.
     pub fn untaken(self) -> Driven {
-        let Self { mongodb, redis, rolls } = self;
-        Driven { mongodb, redis, rolls, done: Vec::new(), failed: Vec::new(), took: Vec::new() }
+        let Self { mongodb, redis, rolls, forced, upkeep } = self;
+        let (done, failed, took) = (Vec::new(), Vec::new(), Vec::new());
+        Driven { mongodb, redis, rolls, forced, upkeep, done, failed, took }
     }
 }
 

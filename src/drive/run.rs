@@ -9,6 +9,9 @@ use kube::api::{Api, DeleteParams, ListParams, Preconditions};
 use super::roll::{self, Action, Deletion, Roll};
 use super::{Database, Driven, Steps, Took, mongodb_wanted, redis_wanted};
 use crate::fence::Fence;
+use crate::mongo::forced::Verdict;
+use crate::mongo::upkeep::Task;
+use crate::mongo::work::{self, Begun};
 use crate::mongo::{self, Step};
 use crate::names::{Identity, selector_text};
 use crate::plan::Plan;
@@ -20,6 +23,9 @@ use crate::snapshot::take::Connections;
 const ROLL_POD: &str = "RollPod";
 /// Reason of the event about a pod that could not be replaced.
 pub(super) const ROLL_FAILED: &str = "RollFailed";
+
+/// Reason of the event about a configuration that was forced.
+const FORCE: &str = "ForceReconfigure";
 
 /// What was done, or what failed: (reason, sentence).
 type Report = Result<(&'static str, String), (&'static str, String)>;
@@ -46,16 +52,18 @@ struct Edge<'a> {
 /// other database and the status go on.
 pub async fn run(plan: &Plan, snapshot: &Snapshot, steps: Steps, hands: Hands<'_>) -> Driven {
     let edge = Edge { plan, snapshot, hands };
-    let Steps { mongodb, redis, rolls } = steps;
+    let Steps { mongodb, redis, rolls, forced, upkeep } = steps;
     // A tier rolls only when its own steps are done, unless the pod serves nobody.
-    let (members, nodes, member_pods, node_pods) = tokio::join!(
+    let (members, nodes, member_pods, node_pods, force, task) = tokio::join!(
         timed(Box::pin(edge.mongodb_step(&mongodb))),
         timed(Box::pin(edge.redis_step(&redis))),
         timed(Box::pin(edge.roll(&rolls.mongodb))),
         timed(Box::pin(edge.roll(&rolls.redis))),
+        timed(Box::pin(edge.force(&forced))),
+        timed(Box::pin(edge.begin(upkeep.task.as_ref()))),
     );
-    let mut driven = Steps { mongodb, redis, rolls }.untaken();
-    let of_mongodb = [members, member_pods].map(|report| (Database::MongoDb, report));
+    let mut driven = Steps { mongodb, redis, rolls, forced, upkeep }.untaken();
+    let of_mongodb = [members, member_pods, force, task].map(|report| (Database::MongoDb, report));
     let of_redis = [nodes, node_pods].map(|report| (Database::Redis, report));
     for (database, report) in of_mongodb.into_iter().chain(of_redis) {
         match report {
@@ -94,6 +102,30 @@ impl Edge<'_> {
                 None
             }
             Err(error) => Some(Err((error.reason(), error.to_string()))),
+        }
+    }
+
+    async fn force(&self, forced: &Verdict) -> Option<Report> {
+        let Verdict::Act(act) = forced else { return None };
+        if !self.hands.fence.holds() {
+            return None;
+        }
+        match mongo::driver::force(act, &self.hands.connections.mongodb).await {
+            Ok(()) => Some(Ok((FORCE, act.sentence().to_owned()))),
+            Err(error) => Some(Err((error.reason(), error.to_string()))),
+        }
+    }
+
+    async fn begin(&self, task: Option<&Task>) -> Option<Report> {
+        let task = task?;
+        let (primary, _) = self.snapshot.mongodb.primary()?;
+        if !self.hands.fence.holds() {
+            return None;
+        }
+        match work::begin(task, &primary.host, &self.hands.connections.mongodb).await {
+            Begun::Done | Begun::UnderWay => Some(Ok((task.reason(), task.to_string()))),
+            Begun::Failed(why) => Some(Err((task.reason(), format!("could not {task}: {why}")))),
+            Begun::Retry => None,
         }
     }
 

@@ -33,18 +33,19 @@ type identity struct {
 }
 
 type member struct {
-	options  options
-	keys     []string
-	system   []user
-	instance bson.ObjectID
-	started  time.Time
-	fsm      *stateMachine
-	logs     *commitLog
-	snaps    raft.SnapshotStore
-	kicked   chan struct{}
-	changing sync.Mutex // held while a configuration change is under way
-	propose1 sync.Mutex // keeps optimes in log order
-	lastAt   bson.Timestamp
+	options   options
+	keys      []string
+	transport *transport
+	system    []user
+	instance  bson.ObjectID
+	started   time.Time
+	fsm       *stateMachine
+	logs      *commitLog
+	snaps     raft.SnapshotStore
+	kicked    chan struct{}
+	changing  sync.Mutex // held while a configuration change is under way
+	propose1  sync.Mutex // keeps optimes in log order
+	lastAt    bson.Timestamp
 
 	mu sync.Mutex // guards what follows
 	identity

@@ -38,6 +38,7 @@ fn acknowledged_writes_survive_every_change_and_failure() {
             if sample::thorough() {
                 changes::scale(set, &[5, 3, 1, 3]).await;
                 changes::roll_images(set).await;
+                changes::change_while_primaries_die(set).await;
                 disasters::kill_each_member(set).await;
                 disasters::kill_primaries(set, KILLS).await;
             } else {
@@ -49,6 +50,7 @@ fn acknowledged_writes_survive_every_change_and_failure() {
             if sample::thorough() {
                 isolation::stop_a_node(set).await;
                 isolation::partition_a_node(set).await;
+                isolation::stop_the_majority(set).await;
                 isolation::cut_off_the_operator(set, operator).await;
             }
         })

@@ -47,13 +47,19 @@ async fn kill(set: &Set<'_>, role: &str, pod: &str, how: Kill) {
     let name = format!("{role}: {how:?} {pod}");
     set.phase(&name, Some(LOST), async || {
         if matches!(how, Signal | Both) {
-            lab::output(&["pod", "signal", &set.world.namespace, pod, "mongodb", "SIGKILL"]);
+            assert!(kill_process(set, pod), "{pod} does not run");
         }
         if matches!(how, Delete | Both) {
             delete_at_once(set, pod).await;
         }
     })
     .await;
+}
+
+/// SIGKILL to the member's process; false when it does not run just then.
+pub fn kill_process(set: &Set<'_>, pod: &str) -> bool {
+    let mut command = lab::command(&["pod", "signal", &set.world.namespace, pod, "mongodb", "SIGKILL"]);
+    command.output().is_ok_and(|output| output.status.success())
 }
 
 async fn delete_at_once(set: &Set<'_>, pod: &str) {

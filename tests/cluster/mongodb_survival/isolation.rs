@@ -51,6 +51,25 @@ async fn fail_a_node(set: &Set<'_>, failure: &str, recovery: &str) {
     assert_eq!(set.config_version().await, version, "the configuration changed although all came back");
 }
 
+/// Cuts the power of two of three nodes: nobody can be elected, and nobody but the nodes brings that back.
+pub async fn stop_the_majority(set: &Set<'_>) {
+    let version = set.config_version().await;
+    let (first, second) = (set.node_of("eaiser-mongodb-0").await, set.node_of("eaiser-mongodb-1").await);
+    assert_ne!(first, second, "two members on one node although there are three");
+    set.phase("two nodes of three: stop, start", None, async || {
+        let begin = Instant::now();
+        lab::output(&["node", "stop", &first]);
+        lab::output(&["node", "stop", &second]);
+        let said = set.complains(&["eaiser-mongodb-0", "eaiser-mongodb-1"], TOLD_WITHIN).await;
+        println!("  after {:.1} s: {said}", begin.elapsed().as_secs_f32());
+        tokio::time::sleep(WATCHED).await;
+        lab::output(&["node", "start", &first]);
+        lab::output(&["node", "start", &second]);
+    })
+    .await;
+    assert_eq!(set.config_version().await, version, "the configuration changed without a majority");
+}
+
 /// Drops what the operator sends to any member. It says so within one pass and changes nothing, not
 /// even when fewer members are asked for; the set and its client notice nothing.
 pub async fn cut_off_the_operator(set: &Set<'_>, mortal: &Mortal<'_>) {

@@ -45,10 +45,8 @@ impl Report {
             println!("{phase}");
         }
         let quantiles = self.quantiles();
-        for (bound, (count, median, longest)) in &quantiles {
-            println!(
-                "bound {bound} s: {count} times, p50 {median:.2} s, p100 {longest:.2} s without a write"
-            );
+        for (what, count, median, longest) in &quantiles {
+            println!("{what}: {count} times, p50 {median:.2} s, p100 {longest:.2} s without a write");
         }
         for (name, value) in &self.facts {
             match value {
@@ -67,8 +65,8 @@ impl Report {
                 "boundSeconds": phase.bound.map(|bound| bound.as_secs()),
             })
         });
-        let quantiles = quantiles.iter().map(|(bound, (count, median, longest))| {
-            json!({"boundSeconds": bound, "count": count, "p50": median, "p100": longest})
+        let quantiles = quantiles.iter().map(|(what, count, median, longest)| {
+            json!({"what": what, "count": count, "p50": median, "p100": longest})
         });
         let document = json!({
             "phases": rows.collect::<Vec<_>>(),
@@ -83,18 +81,21 @@ impl Report {
         missed.map(ToString::to_string).collect()
     }
 
-    /// By bound in seconds: how many phases, the median and the longest time without a write.
-    fn quantiles(&self) -> BTreeMap<u64, (usize, f64, f64)> {
-        let mut by_bound: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
-        for phase in &self.phases {
-            if let Some(bound) = phase.bound {
-                by_bound.entry(bound.as_secs()).or_default().push(round(phase.unwritable));
-            }
-        }
-        let quantiles = by_bound.into_iter().map(|(bound, mut times)| {
-            times.sort_by(f64::total_cmp);
-            (bound, (times.len(), times[(times.len() - 1) / 2], times[times.len() - 1]))
-        });
-        quantiles.collect()
+    /// Of the phases that count for a promise: how many, the median and the longest time without a write.
+    fn quantiles(&self) -> Vec<(&'static str, usize, f64, f64)> {
+        let killed = |phase: &Phase| phase.name.starts_with("primary");
+        let planned = |phase: &Phase| phase.name.starts_with("scale") || phase.name.starts_with("roll to");
+        [("primaries killed", self.times(killed)), ("scaled and rolled", self.times(planned))]
+            .into_iter()
+            .filter(|(_, times)| !times.is_empty())
+            .map(|(what, times)| (what, times.len(), times[(times.len() - 1) / 2], times[times.len() - 1]))
+            .collect()
+    }
+
+    fn times(&self, counts: impl Fn(&Phase) -> bool) -> Vec<f64> {
+        let counted = self.phases.iter().filter(|phase| counts(phase));
+        let mut times: Vec<f64> = counted.map(|phase| round(phase.unwritable)).collect();
+        times.sort_by(f64::total_cmp);
+        times
     }
 }

@@ -217,7 +217,7 @@ func (w *imageWork) mongodName() *cobra.Command {
 				return err
 			}
 			if standIn {
-				w.steps.Step("no mongod was given: the stand-in of tests/lab is used, which is not MongoDB")
+				w.steps.Step("the mongod in use is the stand-in of tests/lab, which is not MongoDB")
 			}
 			fmt.Fprintln(command.OutOrStdout(), reference)
 			return nil

@@ -4,14 +4,17 @@ pub mod forced;
 pub mod roll;
 mod run;
 
+use std::time::{Duration, Instant};
+
 pub use roll::{Roll, Rolls};
 pub use run::{Hands, run};
 
 use crate::desired::stage::{Progress, Stage};
 use crate::mongo::forced::Verdict;
+use crate::mongo::upkeep::{self, Upkeep};
 use crate::mongo::{self, ApplicationUser, WantedMember};
 use crate::names::{APPLICATION_DATABASE, APPLICATION_USER, Identity};
-use crate::plan::Plan;
+use crate::plan::{Mode, Plan};
 use crate::redis_cluster::{self, WaitReason, Waiting, WantedShard};
 use crate::snapshot::{Credentials, Snapshot};
 
@@ -26,6 +29,8 @@ pub struct Steps {
     pub rolls: Rolls,
     /// What somebody asks for by force.
     pub forced: Verdict,
+    /// Versions and indexes of the replica set.
+    pub upkeep: Upkeep,
 }
 
 /// What became of the steps.
@@ -39,10 +44,46 @@ pub struct Driven {
     pub rolls: Rolls,
     /// What somebody asks for by force.
     pub forced: Verdict,
+    /// Versions and indexes of the replica set.
+    pub upkeep: Upkeep,
     /// Steps carried out: (reason, sentence).
     pub done: Vec<(&'static str, String)>,
     /// Steps that failed: (reason, sentence).
     pub failed: Vec<(&'static str, String)>,
+    /// How long each step that was carried out took.
+    pub took: Vec<Took>,
+}
+
+/// A step that was carried out, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct Took {
+    /// Database it was for.
+    pub database: Database,
+    /// Its stable word.
+    pub step: &'static str,
+    /// When its command was sent.
+    pub begin: Instant,
+    /// Until it was answered.
+    pub duration: Duration,
+}
+
+/// Which of the two databases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Database {
+    /// The replica set.
+    MongoDb,
+    /// The Redis Cluster.
+    Redis,
+}
+
+impl Database {
+    /// Its word in labels of metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::MongoDb => "mongodb",
+            Self::Redis => "redis",
+        }
+    }
 }
 
 impl Driven {
@@ -51,6 +92,7 @@ impl Driven {
         self.mongodb == mongo::Next::Settled
             && self.redis == redis_cluster::Next::Settled
             && self.rolls.are_done()
+            && !self.upkeep.busy
     }
 }
 
@@ -68,7 +110,24 @@ pub fn next(plan: &Plan, snapshot: &Snapshot, initiated_before: bool, forced: Ve
     let mongodb = mongo::steps::next(&wanted, &snapshot.mongodb);
     let redis = redis_cluster::next(&redis_wanted(plan), &snapshot.redis);
     let rolls = roll::next(plan, snapshot, &mongodb, &redis);
-    Steps { mongodb, redis, rolls, forced }.within(Stage::of(plan, snapshot))
+    let upkeep = Upkeep::default();
+    let steps = Steps { mongodb, redis, rolls, forced, upkeep }.within(Stage::of(plan, snapshot));
+    let hold = match plan.mode {
+        Mode::Paused => Some("the cluster is paused".to_owned()),
+        Mode::Running | Mode::Stopped => unrest(&steps.mongodb, &steps.rolls.mongodb),
+    };
+    let upkeep = upkeep::next(&plan.mongodb.requests, &snapshot.mongodb_facts, hold.as_deref());
+    Steps { upkeep, ..steps }
+}
+
+/// Why the replica set may not be given something that takes long; none when it may.
+fn unrest(mongodb: &mongo::Next, roll: &Roll) -> Option<String> {
+    match (mongodb, roll) {
+        (mongo::Next::Settled, Roll::Done) => None,
+        (mongo::Next::Settled, Roll::Rolling { .. }) => Some("the members are being replaced".to_owned()),
+        (mongo::Next::Do(step), _) => Some(format!("first: {step}")),
+        (mongo::Next::Wait(why), _) => Some(why.clone()),
+    }
 }
 
 impl Steps {
@@ -96,8 +155,9 @@ impl Steps {
 
     /// Decided and not carried out, as while the cluster is paused.
     pub fn untaken(self) -> Driven {
-        let Self { mongodb, redis, rolls, forced } = self;
-        Driven { mongodb, redis, rolls, forced, done: Vec::new(), failed: Vec::new() }
+        let Self { mongodb, redis, rolls, forced, upkeep } = self;
+        let (done, failed, took) = (Vec::new(), Vec::new(), Vec::new());
+        Driven { mongodb, redis, rolls, forced, upkeep, done, failed, took }
     }
 }
 

@@ -1,5 +1,6 @@
 //! One pass over one object: the six steps in their order.
 
+mod certificates;
 pub mod context;
 mod deletion;
 pub mod finalize;
@@ -144,9 +145,14 @@ async fn carry_out(
     let mut connections = session.connections.lock().await;
     let children = context.caches.children_of(&plan.identity);
     let credentials = session.credentials(&plan.identity, &children);
+    let certificates = certificates::find(plan, &children, context, session).await;
     let seen = take::take(plan, children, credentials, context.caches.served(), &mut connections).await;
-    let snapshot = Snapshot { prometheuses: context.caches.prometheuses(), ..seen };
+    let requests = cluster.annotations().clone();
+    let prometheuses = context.caches.prometheuses();
+    let mongodb_facts = seen.mongodb_facts.remembering(status::remembered(previous));
+    let snapshot = Snapshot { prometheuses, certificates, requests, mongodb_facts, ..seen };
     watch.lap(Phase::Snapshot, measure::Outcome::Applied);
+    let look = measure::Look { topology: &snapshot.mongodb, at: Instant::now(), mode: plan.mode };
 
     let initiated_before =
         previous.and_then(|status| status.mongodb.as_ref()).is_some_and(|mongodb| mongodb.initiated);
@@ -172,6 +178,7 @@ async fn carry_out(
     let applied_or_why = applied.as_ref().map_err(|error| report::chain(error));
     let pass = status::Pass { plan, snapshot: &snapshot, applied: applied_or_why, driven: &driven };
     let status = status::compute(&pass, cluster.metadata.generation, previous, &context.now());
+    measure::databases(&context.metrics.databases, session, &look, &driven);
     report::steps(context, cluster, &driven).await;
     report::recreations(context, cluster, applied.as_ref().ok()).await;
     let outcome = outcome(&pass, &status);

@@ -11,6 +11,13 @@ use thiserror::Error;
 /// The highest member id mongod 4.4 accepts.
 const HIGHEST_ID: i64 = 255;
 
+/// How long a new set's secondaries go without a word of the primary before they elect another. An
+/// election that nobody wins is repeated after the same time: with mongod's own ten seconds a set
+/// could not be written to for more than twenty, with five for about eleven. Heartbeats come every two
+/// seconds and secondaries fetch all the time, so a single lost one starts nothing. Existing sets keep
+/// what they have.
+const ELECTION_TIMEOUT_MILLIS: i32 = 5_000;
+
 /// A parsed configuration together with the document it came from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReplicaSetConfig {
@@ -69,7 +76,12 @@ impl ReplicaSetConfig {
 
     /// The configuration a new set starts with: one member, so that no election has to be waited for.
     pub fn initial(name: &str, host: &str) -> Document {
-        doc! { "_id": name, "version": 1, "members": [{ "_id": 0, "host": host }] }
+        doc! {
+            "_id": name,
+            "version": 1,
+            "members": [{ "_id": 0, "host": host }],
+            "settings": { "electionTimeoutMillis": ELECTION_TIMEOUT_MILLIS },
+        }
     }
 
     /// The document for `replSetReconfig`.

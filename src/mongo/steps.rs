@@ -135,6 +135,9 @@ pub enum Step {
     UpdateUser,
 }
 
+/// Reason of [`Step::StepDown`].
+pub const STEP_DOWN: &str = "StepDown";
+
 /// How long a member that stepped down does not stand for election. Its successor is elected within
 /// a second or two; longer would leave a set without a candidate when two hand over in a row.
 pub const STEP_DOWN_SECONDS: i32 = 10;
@@ -256,7 +259,7 @@ impl Step {
             Self::GrantVote { .. } => "GrantVote",
             Self::RevokeVote { .. } => "RevokeVote",
             Self::RemoveMember { .. } => "RemoveMember",
-            Self::StepDown { .. } => "StepDown",
+            Self::StepDown { .. } => STEP_DOWN,
             Self::CreateUser => "CreateUser",
             Self::UpdateUser => "UpdateUser",
         }

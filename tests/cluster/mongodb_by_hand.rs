@@ -25,7 +25,8 @@ fn a_pod_gets_its_right_name_back_and_a_member_added_by_hand_stays() {
         let (id, host) = member(&before, renamed);
         reconfigure(world, &primary, |members| {
             let mut members = members.iter_mut().map(|member| member.as_document_mut().unwrap());
-            let member = members.find(|member| member.get_str("host") == Ok(&host)).unwrap();
+            let member =
+                members.find(|member| member.get_str("host").is_ok_and(|listed| listed == host)).unwrap();
             member.insert("host", host.replace(".cluster.local", ""));
         })
         .await;

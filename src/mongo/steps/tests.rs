@@ -336,7 +336,10 @@ mod commands {
     fn initiation_names_one_member_and_goes_to_it() {
         let command = command_for(&Step::Initiate { host: host(0) }, "0 new\n 1 new\n 2 new");
         assert_eq!((command.host, command.database.as_str()), (host(0), "admin"));
-        let config = doc! { "_id": "db", "version": 1, "members": [{ "_id": 0, "host": host(0) }] };
+        let config = doc! {
+            "_id": "db", "version": 1, "members": [{ "_id": 0, "host": host(0) }],
+            "settings": { "electionTimeoutMillis": 5_000 },
+        };
         assert_eq!(command.document, doc! { "replSetInitiate": config });
     }
 

@@ -26,6 +26,7 @@ mod immutable;
 mod leader;
 mod loops;
 mod members;
+mod mongodb_by_hand;
 mod mongodb_keyfile;
 mod mongodb_no_primary;
 mod mongodb_survival;

@@ -173,7 +173,13 @@ async fn wrong_images(cluster: &Cluster, table: &mut Vec<Row>) {
     // The pod that waits for an image is replaced at once by each correction.
     let backend = example()["spec"]["api"]["image"].clone();
     cluster.change(json!({"mongodb": {"image": backend, "version": version}})).await;
-    look.sees("image is not MongoDB", "MongoDBReady", "PodFailing", &["pod eaiser-mongodb-", "mongod"]).await;
+    look.sees(
+        "image is not MongoDB",
+        "MongoDBReady",
+        "PodCrashing",
+        &["\"mongod\": executable file not found"],
+    )
+    .await;
     let tight = json!({"requests": {"memory": "12Mi"}});
     cluster.change(json!({"mongodb": {"image": null, "version": null, "resources": tight}})).await;
     let words = ["pod eaiser-mongodb-", "memory limit 12Mi"];

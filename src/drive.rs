@@ -1,12 +1,16 @@
 //! Step 5 of a pass: at most one step per database. [`next`] decides and is pure; [`run`] acts.
 
+pub mod forced;
 pub mod roll;
 mod run;
+
+use std::time::{Duration, Instant};
 
 pub use roll::{Roll, Rolls};
 pub use run::{Hands, run};
 
 use crate::desired::stage::{Progress, Stage};
+use crate::mongo::forced::Verdict;
 use crate::mongo::upkeep::{self, Upkeep};
 use crate::mongo::{self, ApplicationUser, WantedMember};
 use crate::names::{APPLICATION_DATABASE, APPLICATION_USER, Identity};
@@ -25,6 +29,8 @@ pub struct Steps {
     pub rolls: Rolls,
     /// Versions and indexes of the replica set.
     pub upkeep: Upkeep,
+    /// What somebody asks for by force.
+    pub forced: Verdict,
 }
 
 /// What became of the steps.
@@ -38,10 +44,46 @@ pub struct Driven {
     pub rolls: Rolls,
     /// Versions and indexes of the replica set.
     pub upkeep: Upkeep,
+    /// What somebody asks for by force.
+    pub forced: Verdict,
     /// Steps carried out: (reason, sentence).
     pub done: Vec<(&'static str, String)>,
     /// Steps that failed: (reason, sentence).
     pub failed: Vec<(&'static str, String)>,
+    /// How long each step that was carried out took.
+    pub took: Vec<Took>,
+}
+
+/// A step that was carried out, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct Took {
+    /// Database it was for.
+    pub database: Database,
+    /// Its stable word.
+    pub step: &'static str,
+    /// When its command was sent.
+    pub begin: Instant,
+    /// Until it was answered.
+    pub duration: Duration,
+}
+
+/// Which of the two databases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Database {
+    /// The replica set.
+    MongoDb,
+    /// The Redis Cluster.
+    Redis,
+}
+
+impl Database {
+    /// Its word in labels of metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::MongoDb => "mongodb",
+            Self::Redis => "redis",
+        }
+    }
 }
 
 impl Driven {
@@ -63,13 +105,13 @@ impl Driven {
 }
 
 /// Decides.
-pub fn next(plan: &Plan, snapshot: &Snapshot, initiated_before: bool) -> Steps {
+pub fn next(plan: &Plan, snapshot: &Snapshot, initiated_before: bool, forced: Verdict) -> Steps {
     let wanted = mongodb_wanted(plan, &snapshot.credentials, initiated_before);
     let mongodb = mongo::steps::next(&wanted, &snapshot.mongodb);
     let redis = redis_cluster::next(&redis_wanted(plan), &snapshot.redis);
     let rolls = roll::next(plan, snapshot, &mongodb, &redis);
     let upkeep = Upkeep::default();
-    let steps = Steps { mongodb, redis, rolls, upkeep }.within(Stage::of(plan, snapshot));
+    let steps = Steps { mongodb, redis, rolls, upkeep, forced }.within(Stage::of(plan, snapshot));
     let hold = match plan.mode {
         Mode::Paused => Some("the cluster is paused".to_owned()),
         Mode::Running | Mode::Stopped => unrest(&steps.mongodb, &steps.rolls.mongodb),
@@ -113,8 +155,9 @@ impl Steps {
 
     /// Decided and not carried out, as while the cluster is paused.
     pub fn untaken(self) -> Driven {
-        let Self { mongodb, redis, rolls, upkeep } = self;
-        Driven { mongodb, redis, rolls, upkeep, done: Vec::new(), failed: Vec::new() }
+        let Self { mongodb, redis, rolls, upkeep, forced } = self;
+        let (done, failed, took) = (Vec::new(), Vec::new(), Vec::new());
+        Driven { mongodb, redis, rolls, upkeep, forced, done, failed, took }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Step 1 of a pass: what it knows of the world, as plain data. [`mod@take`] is the only reader.
 
+pub mod certificates;
 pub mod children;
 pub mod complaints;
 pub mod credentials;
@@ -8,6 +9,7 @@ pub mod prometheuses;
 pub mod served;
 pub mod take;
 
+pub use certificates::Certificates;
 pub use children::Children;
 pub use complaints::Complaint;
 pub use credentials::Credentials;
@@ -15,7 +17,10 @@ pub use pods::{PodRevision, StatefulPods};
 pub use prometheuses::{Prometheuses, Sight};
 pub use served::ServedKinds;
 
+use std::collections::BTreeMap;
+
 use crate::mongo;
+use crate::password::Password;
 use crate::redis_cluster;
 
 /// The world as one pass sees it.
@@ -29,10 +34,16 @@ pub struct Snapshot {
     pub prometheuses: Prometheuses,
     /// Passwords and keyfile: read from live Secrets, or freshly drawn where there is none yet.
     pub credentials: Credentials,
+    /// What members encrypt with.
+    pub certificates: Certificates,
+    /// What annotations of the cluster ask for, by name.
+    pub requests: BTreeMap<String, String>,
     /// The replica set, as each member sees it.
     pub mongodb: mongo::Topology,
     /// Versions and indexes of the replica set.
     pub mongodb_facts: mongo::Facts,
+    /// The key of the keyfile that each member accepted, by host.
+    pub mongodb_logins: BTreeMap<String, Password>,
     /// The Redis Cluster, as each node sees it.
     pub redis: redis_cluster::Topology,
 }
@@ -47,6 +58,9 @@ impl Snapshot {
             credentials: Credentials::placeholder(),
             mongodb: mongo::Topology { members: Vec::new(), application_user: mongo::UserState::Unknown },
             mongodb_facts: mongo::Facts::default(),
+            certificates: Certificates::default(),
+            requests: BTreeMap::new(),
+            mongodb_logins: BTreeMap::new(),
             redis: redis_cluster::Topology::default(),
         }
     }

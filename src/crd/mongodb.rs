@@ -1,6 +1,7 @@
 //! `spec.mongodb`: the replica set.
 
 mod indexes;
+mod tls;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Resources, Storage, rules};
 
 pub use indexes::{IndexKey, IndexOrder, IndexSpec};
+pub use tls::{MongoDbTls, TlsMode};
 
 /// The MongoDB replica set.
 #[derive(JsonSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +43,8 @@ pub struct MongoDbSpec {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     pub indexes: Vec<IndexSpec>,
+    /// Encryption of the connections to and between the members. Default: none.
+    pub tls: MongoDbTls,
 }
 
 impl Default for MongoDbSpec {
@@ -53,6 +57,7 @@ impl Default for MongoDbSpec {
             version: None,
             feature_compatibility_version: None,
             indexes: Vec::new(),
+            tls: MongoDbTls::default(),
         }
     }
 }

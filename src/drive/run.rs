@@ -1,12 +1,15 @@
 //! Carries out what [`super::next`] decided. IO; a step that fails is reported, not returned.
 
+use std::time::{Duration, Instant};
+
 use k8s_openapi::api::core::v1::Pod;
 use kube::Client;
 use kube::api::{Api, DeleteParams, ListParams, Preconditions};
 
 use super::roll::{self, Action, Deletion, Roll};
-use super::{Driven, Steps, mongodb_wanted, redis_wanted};
+use super::{Database, Driven, Steps, Took, mongodb_wanted, redis_wanted};
 use crate::fence::Fence;
+use crate::mongo::forced::Verdict;
 use crate::mongo::upkeep::Task;
 use crate::mongo::work::{self, Begun};
 use crate::mongo::{self, Step};
@@ -20,6 +23,9 @@ use crate::snapshot::take::Connections;
 const ROLL_POD: &str = "RollPod";
 /// Reason of the event about a pod that could not be replaced.
 pub(super) const ROLL_FAILED: &str = "RollFailed";
+
+/// Reason of the event about a configuration that was forced.
+const FORCE: &str = "ForceReconfigure";
 
 /// What was done, or what failed: (reason, sentence).
 type Report = Result<(&'static str, String), (&'static str, String)>;
@@ -46,23 +52,35 @@ struct Edge<'a> {
 /// other database and the status go on.
 pub async fn run(plan: &Plan, snapshot: &Snapshot, steps: Steps, hands: Hands<'_>) -> Driven {
     let edge = Edge { plan, snapshot, hands };
-    let Steps { mongodb, redis, rolls, upkeep } = steps;
+    let Steps { mongodb, redis, rolls, upkeep, forced } = steps;
     // A tier rolls only when its own steps are done, unless the pod serves nobody.
-    let reports = tokio::join!(
-        edge.mongodb_step(&mongodb),
-        edge.redis_step(&redis),
-        edge.roll(&rolls.mongodb),
-        edge.roll(&rolls.redis),
-        edge.begin(upkeep.task.as_ref()),
+    let (members, nodes, member_pods, node_pods, force, task) = tokio::join!(
+        timed(Box::pin(edge.mongodb_step(&mongodb))),
+        timed(Box::pin(edge.redis_step(&redis))),
+        timed(Box::pin(edge.roll(&rolls.mongodb))),
+        timed(Box::pin(edge.roll(&rolls.redis))),
+        timed(Box::pin(edge.force(&forced))),
+        timed(Box::pin(edge.begin(upkeep.task.as_ref()))),
     );
-    let mut driven = Driven { mongodb, redis, rolls, upkeep, done: Vec::new(), failed: Vec::new() };
-    for report in [reports.0, reports.1, reports.2, reports.3, reports.4].into_iter().flatten() {
+    let mut driven = Steps { mongodb, redis, rolls, upkeep, forced }.untaken();
+    let of_mongodb = [members, member_pods, force, task].map(|report| (Database::MongoDb, report));
+    let of_redis = [nodes, node_pods].map(|report| (Database::Redis, report));
+    for (database, report) in of_mongodb.into_iter().chain(of_redis) {
         match report {
-            Ok(done) => driven.done.push(done),
-            Err(failed) => driven.failed.push(failed),
+            Some((Ok((step, sentence)), begin, duration)) => {
+                driven.took.push(Took { database, step, begin, duration });
+                driven.done.push((step, sentence));
+            }
+            Some((Err(failed), ..)) => driven.failed.push(failed),
+            None => {}
         }
     }
     driven
+}
+
+async fn timed(step: impl Future<Output = Option<Report>>) -> Option<(Report, Instant, Duration)> {
+    let begin = Instant::now();
+    Some((step.await?, begin, begin.elapsed()))
 }
 
 impl Edge<'_> {
@@ -97,6 +115,17 @@ impl Edge<'_> {
             Begun::Done | Begun::UnderWay => Some(Ok((task.reason(), task.to_string()))),
             Begun::Failed(why) => Some(Err((task.reason(), format!("could not {task}: {why}")))),
             Begun::Retry => None,
+        }
+    }
+
+    async fn force(&self, forced: &Verdict) -> Option<Report> {
+        let Verdict::Act(act) = forced else { return None };
+        if !self.hands.fence.holds() {
+            return None;
+        }
+        match mongo::driver::force(act, &self.hands.connections.mongodb).await {
+            Ok(()) => Some(Ok((FORCE, act.sentence().to_owned()))),
+            Err(error) => Some(Err((error.reason(), error.to_string()))),
         }
     }
 

@@ -1,7 +1,10 @@
 //! Derived settings of the replica set.
 
 mod indexes;
+mod tls;
 mod versions;
+
+pub use tls::{CertificateSource, TlsPlan};
 
 use super::Problem;
 use super::budget::StoreBudget;
@@ -37,6 +40,8 @@ pub struct MongoDbPlan {
     pub api_connections: i64,
     /// Versions and indexes.
     pub requests: Requests,
+    /// Encryption.
+    pub tls: TlsPlan,
 }
 
 impl MongoDbPlan {
@@ -82,5 +87,6 @@ pub fn plan(spec: &MongoDbSpec, settings: &Settings, problems: &mut Vec<Problem>
         max_incoming_connections,
         api_connections,
         requests,
+        tls: tls::plan(&spec.tls, problems),
     }
 }

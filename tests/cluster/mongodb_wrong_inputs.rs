@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 
 use crate::support::cluster::{FORMED_WITHIN, ROLLED_WITHIN, condition, example_with, holds};
 use crate::support::databases;
-use crate::support::situation::{Item, Look, Row, create, record};
+use crate::support::situation::{Look, Row, create, record};
 use crate::support::until::seconds;
-use crate::support::{Cluster, Needs, Operator, World, example, scenario, until};
+use crate::support::{Cluster, Kept, Needs, Operator, World, example, scenario, until};
 
 /// A build that failed is tried again after ten seconds, and the settled cluster looked at every twenty.
 const RETRIED_WITHIN: std::time::Duration = seconds(60);
@@ -31,7 +31,7 @@ fn mongodb_wrong_inputs_are_named_lose_nothing_and_can_be_corrected() {
         without_storage_class(world, &mut table).await;
         let cluster = over_foreign_objects(world, &mut table).await;
         cluster.ready(FORMED_WITHIN).await;
-        let item = Item::keep(world).await;
+        let item = Kept::item(world).await;
         let before = database_pods(world).await;
         refused_at_once(&cluster, &mut table).await;
         wrong_versions(&cluster, &mut table).await;

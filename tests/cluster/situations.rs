@@ -5,9 +5,9 @@ use kube::api::{DeleteParams, ListParams};
 use serde_json::json;
 
 use crate::support::cluster::{FORMED_WITHIN, example_with};
-use crate::support::situation::{Item, Look, Row, create, record};
+use crate::support::situation::{Look, Row, create, record};
 use crate::support::until::seconds;
-use crate::support::{Cluster, Needs, Operator, World, example, scenario};
+use crate::support::{Cluster, Kept, Needs, Operator, World, example, scenario};
 
 #[test]
 #[ignore = "needs a cluster: make test"]
@@ -18,7 +18,7 @@ fn each_wrong_situation_is_named_and_its_correction_leads_to_ready() {
         without_storage_class(world, &mut table).await;
         let cluster = from_the_start(world, &mut table).await;
         cluster.ready(FORMED_WITHIN).await;
-        let item = Item::keep(world).await;
+        let item = Kept::item(world).await;
         while_it_serves(&cluster, &mut table).await;
         item.is_still_there(world).await;
         record(&table, "situations");

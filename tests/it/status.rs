@@ -7,6 +7,7 @@ use eaiser_operator::apply::Applied;
 use eaiser_operator::crd::EaiserClusterStatus;
 use eaiser_operator::desired;
 use eaiser_operator::drive::{Driven, Roll, Rolls};
+use eaiser_operator::mongo::forced::Verdict;
 use eaiser_operator::mongo::upkeep::{IndexState, State, Upkeep};
 use eaiser_operator::plan::{Mode, Plan, Problem, Problems};
 use eaiser_operator::redis_cluster::{WaitReason, Waiting};
@@ -48,8 +49,9 @@ fn running(plan: &Plan) -> Children {
     let mut children = Children::default();
     for live in desired::build(plan, &Snapshot::offline(ServedKinds::default())).deployments {
         let name = live.metadata.name.unwrap();
-        let status =
-            json!({"observedGeneration": 1, "replicas": 2, "readyReplicas": 2, "updatedReplicas": 2});
+        let status = json!({
+            "observedGeneration": 1, "replicas": 2, "readyReplicas": 2, "updatedReplicas": 2, "availableReplicas": 2,
+        });
         let deployment: Deployment = serde_json::from_value(json!({
             "metadata": {"name": name, "generation": 1},
             "spec": {"replicas": 2, "selector": {}, "template": {}},
@@ -68,7 +70,9 @@ fn running(plan: &Plan) -> Children {
 fn driven(mongodb: mongo::Next, redis: redis_cluster::Next) -> Driven {
     let rolls = Rolls { mongodb: Roll::Done, redis: Roll::Done };
     let upkeep = Upkeep::default();
-    Driven { mongodb, redis, rolls, upkeep, done: Vec::new(), failed: Vec::new() }
+    let forced = Verdict::Unasked { token: "uid".to_owned() };
+    let (done, failed, took) = (Vec::new(), Vec::new(), Vec::new());
+    Driven { mongodb, redis, rolls, upkeep, forced, done, failed, took }
 }
 
 fn settled() -> Driven {

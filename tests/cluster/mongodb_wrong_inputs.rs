@@ -125,6 +125,12 @@ async fn wrong_versions(cluster: &Cluster, table: &mut Vec<Row>) {
     look.sees("featureCompatibilityVersion that never was", "SpecValid", "SpecInvalid", &words).await;
     cluster.change(asks(&feature)).await;
     cluster.ready(FORMED_WITHIN).await;
+
+    cluster.change(json!({"mongodb": {"resources": {"requests": {"memory": "12Mi"}}}})).await;
+    let words = ["spec.mongodb.resources.limits.memory", "raise"];
+    look.sees("memory too small for the connections", "SpecValid", "SpecInvalid", &words).await;
+    cluster.change(json!({"mongodb": {"resources": example()["spec"]["mongodb"]["resources"]}})).await;
+    cluster.ready(FORMED_WITHIN).await;
 }
 
 async fn wrong_indexes(world: &World, cluster: &Cluster, table: &mut Vec<Row>) {
@@ -180,11 +186,7 @@ async fn wrong_images(cluster: &Cluster, table: &mut Vec<Row>) {
         &["\"mongod\": executable file not found"],
     )
     .await;
-    let tight = json!({"requests": {"memory": "12Mi"}});
-    cluster.change(json!({"mongodb": {"image": null, "version": null, "resources": tight}})).await;
-    let words = ["pod eaiser-mongodb-", "memory limit 12Mi"];
-    look.sees("memory too small for mongod", "MongoDBReady", "OutOfMemory", &words).await;
-    cluster.change(json!({"mongodb": {"resources": example()["spec"]["mongodb"]["resources"]}})).await;
+    cluster.change(json!({"mongodb": {"image": null, "version": null}})).await;
     cluster.ready(ROLLED_WITHIN).await;
 }
 

@@ -27,10 +27,10 @@ pub struct Steps {
     pub redis: redis_cluster::Next,
     /// Pods to replace, in either tier.
     pub rolls: Rolls,
-    /// Versions and indexes of the replica set.
-    pub upkeep: Upkeep,
     /// What somebody asks for by force.
     pub forced: Verdict,
+    /// Versions and indexes of the replica set.
+    pub upkeep: Upkeep,
 }
 
 /// What became of the steps.
@@ -42,10 +42,10 @@ pub struct Driven {
     pub redis: redis_cluster::Next,
     /// How far the rolls are.
     pub rolls: Rolls,
-    /// Versions and indexes of the replica set.
-    pub upkeep: Upkeep,
     /// What somebody asks for by force.
     pub forced: Verdict,
+    /// Versions and indexes of the replica set.
+    pub upkeep: Upkeep,
     /// Steps carried out: (reason, sentence).
     pub done: Vec<(&'static str, String)>,
     /// Steps that failed: (reason, sentence).
@@ -111,7 +111,7 @@ pub fn next(plan: &Plan, snapshot: &Snapshot, initiated_before: bool, forced: Ve
     let redis = redis_cluster::next(&redis_wanted(plan), &snapshot.redis);
     let rolls = roll::next(plan, snapshot, &mongodb, &redis);
     let upkeep = Upkeep::default();
-    let steps = Steps { mongodb, redis, rolls, upkeep, forced }.within(Stage::of(plan, snapshot));
+    let steps = Steps { mongodb, redis, rolls, forced, upkeep }.within(Stage::of(plan, snapshot));
     let hold = match plan.mode {
         Mode::Paused => Some("the cluster is paused".to_owned()),
         Mode::Running | Mode::Stopped => unrest(&steps.mongodb, &steps.rolls.mongodb),
@@ -155,9 +155,9 @@ impl Steps {
 
     /// Decided and not carried out, as while the cluster is paused.
     pub fn untaken(self) -> Driven {
-        let Self { mongodb, redis, rolls, upkeep, forced } = self;
+        let Self { mongodb, redis, rolls, forced, upkeep } = self;
         let (done, failed, took) = (Vec::new(), Vec::new(), Vec::new());
-        Driven { mongodb, redis, rolls, upkeep, forced, done, failed, took }
+        Driven { mongodb, redis, rolls, forced, upkeep, done, failed, took }
     }
 }
 

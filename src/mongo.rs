@@ -12,17 +12,17 @@
 //! | [`outage`] | why there is no primary, and what would give one | no |
 //! | [`reply`] | server replies into plain data | no |
 //! | [`steps`] | the one next step towards what is wanted, and its command | no |
+//! | [`forced`] | the reconfiguration by force, which only a person can ask for | no |
 //! | [`facts`] | versions and indexes, as far as they are known | no |
 //! | [`version`] | versions, and which may follow which | no |
 //! | [`indexes`] | declared indexes against those that exist | no |
 //! | [`upkeep`] | what is asked of a settled set besides its members | no |
-//! | [`forced`] | the reconfiguration by force, which only a person can ask for | no |
 //! | [`connections`] | one cheap client per member | yes |
 //! | [`observe`] | asks every member, never fails | yes |
 //! | [`inspect`] | finds out versions and indexes, never fails | yes |
 //! | [`driver`] | carries out one step | yes |
-//! | [`work`] | carries out what takes longer than a pass | yes |
 //! | [`failover`] | how long there was no primary | no |
+//! | [`work`] | carries out what takes longer than a pass | yes |
 //!
 //! One pass is [`observe::topology`], [`steps::next`], and [`driver::run`] when that is
 //! [`Next::Do`]. Nothing is remembered between passes that a restart could lose.

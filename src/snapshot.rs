@@ -40,10 +40,10 @@ pub struct Snapshot {
     pub requests: BTreeMap<String, String>,
     /// The replica set, as each member sees it.
     pub mongodb: mongo::Topology,
-    /// Versions and indexes of the replica set.
-    pub mongodb_facts: mongo::Facts,
     /// The key of the keyfile that each member accepted, by host.
     pub mongodb_logins: BTreeMap<String, Password>,
+    /// Versions and indexes of the replica set.
+    pub mongodb_facts: mongo::Facts,
     /// The Redis Cluster, as each node sees it.
     pub redis: redis_cluster::Topology,
 }
@@ -57,10 +57,10 @@ impl Snapshot {
             prometheuses: Prometheuses::default(),
             credentials: Credentials::placeholder(),
             mongodb: mongo::Topology { members: Vec::new(), application_user: mongo::UserState::Unknown },
-            mongodb_facts: mongo::Facts::default(),
             certificates: Certificates::default(),
             requests: BTreeMap::new(),
             mongodb_logins: BTreeMap::new(),
+            mongodb_facts: mongo::Facts::default(),
             redis: redis_cluster::Topology::default(),
         }
     }

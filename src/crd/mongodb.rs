@@ -1,12 +1,13 @@
 //! `spec.mongodb`: the replica set.
 
 mod indexes;
-mod tls;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Resources, Storage, rules};
+
+mod tls;
 
 pub use indexes::{IndexKey, IndexOrder, IndexSpec};
 pub use tls::{MongoDbTls, TlsMode};
@@ -28,6 +29,8 @@ pub struct MongoDbSpec {
     /// CPU and memory of each member. Default: requests of 2 CPU and 8Gi. Memory bounds the
     /// connections the API may open: a quarter of it at 1 MiB each.
     pub resources: Resources,
+    /// Encryption of the connections to and between the members. Default: none.
+    pub tls: MongoDbTls,
     /// MongoDB version the image holds, for an image whose tag does not say so. An image of another
     /// version is taken up only when it is at most one major version away. Example: `"7.0"`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -43,8 +46,6 @@ pub struct MongoDbSpec {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     pub indexes: Vec<IndexSpec>,
-    /// Encryption of the connections to and between the members. Default: none.
-    pub tls: MongoDbTls,
 }
 
 impl Default for MongoDbSpec {
@@ -54,10 +55,10 @@ impl Default for MongoDbSpec {
             image: None,
             storage: Storage::default(),
             resources: Resources::default(),
+            tls: MongoDbTls::default(),
             version: None,
             feature_compatibility_version: None,
             indexes: Vec::new(),
-            tls: MongoDbTls::default(),
         }
     }
 }

@@ -100,6 +100,10 @@ pub struct MongoDbStatus {
     pub primary: Option<String>,
     /// Members by pod name.
     pub members: Vec<MongoDbMemberStatus>,
+    /// The last reconfiguration by force that somebody asked for; it outlives the annotation, so that
+    /// putting that back does nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forced_reconfiguration: Option<ForcedReconfiguration>,
     /// Version the members run; while they are being replaced, the lowest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
@@ -109,10 +113,6 @@ pub struct MongoDbStatus {
     /// Indexes of the spec.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub indexes: Vec<MongoDbIndexStatus>,
-    /// The last reconfiguration by force that somebody asked for; it outlives the annotation, so that
-    /// putting that back does nothing.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub forced_reconfiguration: Option<ForcedReconfiguration>,
 }
 
 /// One index of the spec.

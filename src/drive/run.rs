@@ -52,7 +52,7 @@ struct Edge<'a> {
 /// other database and the status go on.
 pub async fn run(plan: &Plan, snapshot: &Snapshot, steps: Steps, hands: Hands<'_>) -> Driven {
     let edge = Edge { plan, snapshot, hands };
-    let Steps { mongodb, redis, rolls, upkeep, forced } = steps;
+    let Steps { mongodb, redis, rolls, forced, upkeep } = steps;
     // A tier rolls only when its own steps are done, unless the pod serves nobody.
     let (members, nodes, member_pods, node_pods, force, task) = tokio::join!(
         timed(Box::pin(edge.mongodb_step(&mongodb))),
@@ -62,7 +62,7 @@ pub async fn run(plan: &Plan, snapshot: &Snapshot, steps: Steps, hands: Hands<'_
         timed(Box::pin(edge.force(&forced))),
         timed(Box::pin(edge.begin(upkeep.task.as_ref()))),
     );
-    let mut driven = Steps { mongodb, redis, rolls, upkeep, forced }.untaken();
+    let mut driven = Steps { mongodb, redis, rolls, forced, upkeep }.untaken();
     let of_mongodb = [members, member_pods, force, task].map(|report| (Database::MongoDb, report));
     let of_redis = [nodes, node_pods].map(|report| (Database::Redis, report));
     for (database, report) in of_mongodb.into_iter().chain(of_redis) {
@@ -105,6 +105,17 @@ impl Edge<'_> {
         }
     }
 
+    async fn force(&self, forced: &Verdict) -> Option<Report> {
+        let Verdict::Act(act) = forced else { return None };
+        if !self.hands.fence.holds() {
+            return None;
+        }
+        match mongo::driver::force(act, &self.hands.connections.mongodb).await {
+            Ok(()) => Some(Ok((FORCE, act.sentence().to_owned()))),
+            Err(error) => Some(Err((error.reason(), error.to_string()))),
+        }
+    }
+
     async fn begin(&self, task: Option<&Task>) -> Option<Report> {
         let task = task?;
         let (primary, _) = self.snapshot.mongodb.primary()?;
@@ -115,17 +126,6 @@ impl Edge<'_> {
             Begun::Done | Begun::UnderWay => Some(Ok((task.reason(), task.to_string()))),
             Begun::Failed(why) => Some(Err((task.reason(), format!("could not {task}: {why}")))),
             Begun::Retry => None,
-        }
-    }
-
-    async fn force(&self, forced: &Verdict) -> Option<Report> {
-        let Verdict::Act(act) = forced else { return None };
-        if !self.hands.fence.holds() {
-            return None;
-        }
-        match mongo::driver::force(act, &self.hands.connections.mongodb).await {
-            Ok(()) => Some(Ok((FORCE, act.sentence().to_owned()))),
-            Err(error) => Some(Err((error.reason(), error.to_string()))),
         }
     }
 

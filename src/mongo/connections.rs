@@ -81,8 +81,7 @@ impl Connections {
         }
         let server = server(host, address, authorities.as_deref());
         let client = connect(server, "__system", "local", key.expose().to_owned())?;
-        let version = None;
-        let entry = Entry { address, key: key.clone(), client: client.clone(), authorities, version };
+        let entry = Entry { address, key: key.clone(), client: client.clone(), authorities, version: None };
         members.insert(host.to_owned(), entry);
         Ok(client)
     }
@@ -137,8 +136,10 @@ impl Connections {
 
     /// Another client of a host, for what occupies a connection for long.
     pub(super) fn another(&self, host: &str) -> Option<Client> {
-        let (address, key) = lock(&self.members).get(host).map(|entry| (entry.address, entry.key.clone()))?;
-        self.client((host, address), "__system", "local", key.expose().to_owned()).ok()
+        let members = lock(&self.members);
+        let entry = members.get(host)?;
+        let server = server(host, entry.address, entry.authorities.as_deref());
+        connect(server, "__system", "local", entry.key.expose().to_owned()).ok()
     }
 
     /// Version of the member behind the client last used for a host.

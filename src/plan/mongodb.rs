@@ -1,10 +1,10 @@
 //! Derived settings of the replica set.
 
-mod indexes;
 mod tls;
-mod versions;
 
 pub use tls::{CertificateSource, TlsPlan};
+mod indexes;
+mod versions;
 
 use super::Problem;
 use super::budget::StoreBudget;
@@ -38,10 +38,10 @@ pub struct MongoDbPlan {
     pub max_incoming_connections: i64,
     /// Connections the API may hold on one member: a quarter of the memory at 1 MiB each.
     pub api_connections: i64,
-    /// Versions and indexes.
-    pub requests: Requests,
     /// Encryption.
     pub tls: TlsPlan,
+    /// Versions and indexes.
+    pub requests: Requests,
 }
 
 impl MongoDbPlan {
@@ -86,7 +86,7 @@ pub fn plan(spec: &MongoDbSpec, settings: &Settings, problems: &mut Vec<Problem>
         cache,
         max_incoming_connections,
         api_connections,
-        requests,
         tls: tls::plan(&spec.tls, problems),
+        requests,
     }
 }

@@ -53,9 +53,9 @@ pub async fn take(
         redis_cluster::observe::topology(&redis_targets, &redis),
     );
     connections.redis = Some(redis);
+    snapshot.mongodb_logins = connections.mongodb.logins();
     let requests = &plan.mongodb.requests;
     snapshot.mongodb_facts = mongo::inspect::facts(requests, &mongodb_topology, &connections.mongodb).await;
-    snapshot.mongodb_logins = connections.mongodb.logins();
     snapshot.mongodb = mongodb_topology;
     snapshot.redis = redis_topology;
     snapshot

@@ -69,10 +69,10 @@ fn running(plan: &Plan) -> Children {
 
 fn driven(mongodb: mongo::Next, redis: redis_cluster::Next) -> Driven {
     let rolls = Rolls { mongodb: Roll::Done, redis: Roll::Done };
-    let upkeep = Upkeep::default();
     let forced = Verdict::Unasked { token: "uid".to_owned() };
+    let upkeep = Upkeep::default();
     let (done, failed, took) = (Vec::new(), Vec::new(), Vec::new());
-    Driven { mongodb, redis, rolls, upkeep, forced, done, failed, took }
+    Driven { mongodb, redis, rolls, forced, upkeep, done, failed, took }
 }
 
 fn settled() -> Driven {

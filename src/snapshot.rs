@@ -7,6 +7,7 @@ pub mod pods;
 pub mod prometheuses;
 pub mod served;
 pub mod take;
+pub mod volumes;
 
 pub use children::Children;
 pub use complaints::Complaint;
@@ -14,7 +15,9 @@ pub use credentials::Credentials;
 pub use pods::{PodRevision, StatefulPods};
 pub use prometheuses::{Prometheuses, Sight};
 pub use served::ServedKinds;
+pub use volumes::Volume;
 
+use crate::drive::replacement::Replacements;
 use crate::mongo;
 use crate::redis_cluster;
 
@@ -33,6 +36,8 @@ pub struct Snapshot {
     pub mongodb: mongo::Topology,
     /// The Redis Cluster, as each node sees it.
     pub redis: redis_cluster::Topology,
+    /// A member that is to be replaced, by the cluster's annotation and its last status.
+    pub replacements: Replacements,
 }
 
 impl Snapshot {
@@ -45,6 +50,7 @@ impl Snapshot {
             credentials: Credentials::placeholder(),
             mongodb: mongo::Topology { members: Vec::new(), application_user: mongo::UserState::Unknown },
             redis: redis_cluster::Topology::default(),
+            replacements: Replacements::default(),
         }
     }
 }

@@ -4,9 +4,11 @@ mod blocker;
 pub mod condition;
 pub mod news;
 mod operation;
+mod replacement;
 mod report;
 mod rolling;
 mod selection;
+mod storage;
 mod tiers;
 
 #[cfg(test)]
@@ -75,7 +77,7 @@ pub fn compute(
         (false, Some(_)) => "Degraded",
         (false, None) => "Forming",
     });
-    let message = if progressing.reason == reason::ROLLING { progressing.message } else { overall.message };
+    let message = if UNDER_WAY.contains(&progressing.reason) { progressing.message } else { overall.message };
     let message = if mode == Mode::Paused { format!("paused; {message}") } else { message };
     conditions.extend(for_kstatus);
     conditions.extend(tiers);
@@ -160,10 +162,10 @@ pub fn unreadable(
     }
 }
 
-/// Whether waiting cannot help: only a person can correct a name or a spec. Everything else that
+/// Whether waiting cannot help: only a person can correct a name, a class or a spec. Everything else that
 /// fails may end by itself, as a full node or a missing image do, and tools shall go on waiting.
 fn needs_a_person(reason: &str) -> bool {
-    reason == reason::FOREIGN_OBJECT
+    [reason::FOREIGN_OBJECT, reason::EXPANSION_REFUSED].contains(&reason)
 }
 
 /// kstatus, which Argo CD, Flux and kpt wait by, reads two conditions of its own: they are listed
@@ -198,19 +200,21 @@ fn missing<'a>(tiers: &'a [(&'static str, Verdict)]) -> Option<&'a Verdict> {
     needed.into_iter().filter_map(of).find(|verdict| !verdict.holds && verdict.reason != reason::NOT_SELECTED)
 }
 
+/// Reasons of tiers that serve while they are on their way to the spec.
+const UNDER_WAY: [&str; 3] = [reason::ROLLING, reason::VOLUMES_GROWING, reason::FILE_SYSTEM_RESIZE_PENDING];
+
 /// A cluster that serves may still be on its way to its spec; tools that wait for a change wait for
 /// the end of this condition.
 fn progressing(overall: &Verdict, tiers: &[(&'static str, Verdict)], unseen: Option<&str>) -> Verdict {
     if !overall.holds {
         return Verdict::on(overall.reason, overall.message.clone());
     }
-    let rolling: Vec<&str> = tiers
-        .iter()
-        .filter(|(_, verdict)| verdict.reason == reason::ROLLING)
-        .map(|(_, verdict)| verdict.message.as_str())
-        .collect();
-    if !rolling.is_empty() {
-        return Verdict::on(reason::ROLLING, rolling.join("; "));
+    let tiers = tiers.iter().map(|(_, verdict)| verdict);
+    let under_way: Vec<&Verdict> =
+        tiers.filter(|verdict| verdict.holds && UNDER_WAY.contains(&verdict.reason)).collect();
+    if let Some(first) = under_way.first() {
+        let messages: Vec<&str> = under_way.iter().map(|verdict| verdict.message.as_str()).collect();
+        return Verdict::on(first.reason, messages.join("; "));
     }
     match unseen {
         Some(object) => {

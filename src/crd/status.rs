@@ -4,6 +4,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::{ReplacedMember, ReplacementStatus, StorageStatus};
+
 /// Observed state of the cluster.
 #[derive(JsonSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -96,6 +98,16 @@ pub struct MongoDbStatus {
     pub primary: Option<String>,
     /// Members by pod name.
     pub members: Vec<MongoDbMemberStatus>,
+    /// Their volumes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storage: Option<StorageStatus>,
+    /// What the annotation `mongodb.eaiser.io/replace` asks for, and how far it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replacement: Option<ReplacementStatus>,
+    /// Members that were replaced, each with what it was last; a plain request for one of them is not
+    /// served again.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub replaced: Vec<ReplacedMember>,
 }
 
 /// One member of the replica set.

@@ -1,10 +1,14 @@
 //! Carries out what [`super::next`] decided. IO; a step that fails is reported, not returned.
 
 use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::Client;
 use kube::api::{Api, DeleteParams, ListParams, Preconditions};
 
+use super::readiness::tell::{self, Told};
+use super::replacement::{Replacement, act};
 use super::roll::{self, Action, Deletion, Roll};
+use super::storage::ask::{self, Asked};
 use super::{Driven, Steps, mongodb_wanted, redis_wanted};
 use crate::fence::Fence;
 use crate::mongo::{self, Step};
@@ -31,6 +35,12 @@ pub struct Hands<'a> {
     pub client: &'a Client,
     /// The right to act. The client asks it by itself; commands to a database ask it here.
     pub fence: &'a Fence,
+    /// What was asked of volume claims before.
+    pub asked: &'a Asked,
+    /// What was told of pods before.
+    pub told: &'a Told,
+    /// The time that conditions of pods carry.
+    pub now: &'a Time,
 }
 
 /// What a step needs to know, and to act.
@@ -44,21 +54,28 @@ struct Edge<'a> {
 /// other database and the status go on.
 pub async fn run(plan: &Plan, snapshot: &Snapshot, steps: Steps, hands: Hands<'_>) -> Driven {
     let edge = Edge { plan, snapshot, hands };
-    let Steps { mongodb, redis, rolls } = steps;
+    let Steps { mongodb, redis, rolls, resizes, replacement, turns } = steps;
     // A tier rolls only when its own steps are done, unless the pod serves nobody.
     let reports = tokio::join!(
         edge.mongodb_step(&mongodb),
         edge.redis_step(&redis),
         edge.roll(&rolls.mongodb),
         edge.roll(&rolls.redis),
+        edge.replace(&replacement),
     );
-    let mut driven = Driven { mongodb, redis, rolls, done: Vec::new(), failed: Vec::new() };
-    for report in [reports.0, reports.1, reports.2, reports.3].into_iter().flatten() {
+    let namespace = &plan.identity.namespace;
+    let (asked, refused) = ask::all(hands.client, namespace, &resizes, hands.asked).await;
+    let unset = tell::all(hands.client, namespace, &turns, hands.told, hands.now).await;
+    let (done, failed) = (Vec::new(), Vec::new());
+    let mut driven = Driven { mongodb, redis, rolls, done, failed, refused, replacement };
+    let reports = [reports.0, reports.1, reports.2, reports.3, reports.4];
+    for report in reports.into_iter().flatten().chain(asked) {
         match report {
             Ok(done) => driven.done.push(done),
             Err(failed) => driven.failed.push(failed),
         }
     }
+    driven.failed.extend(unset.into_iter().map(|sentence| (tell::READINESS_FAILED, sentence)));
     driven
 }
 
@@ -118,6 +135,10 @@ impl Edge<'_> {
                 .await
             }
         }
+    }
+
+    async fn replace(&self, replacement: &Replacement) -> Option<Report> {
+        act::run(self.hands.client, &self.plan.identity, replacement.action.as_ref()?).await
     }
 
     async fn delete(&self, deletion: &Deletion) -> Option<Report> {

@@ -26,6 +26,8 @@ mod immutable;
 mod leader;
 mod loops;
 mod members;
+mod mongodb_replace;
+mod mongodb_storage;
 mod monitoring;
 mod network;
 mod operation;

@@ -17,6 +17,7 @@ pub mod scenario;
 pub mod until;
 pub mod wire;
 pub mod world;
+pub mod writer;
 
 pub use cluster::{Cluster, example};
 pub use operator::Operator;
@@ -24,3 +25,4 @@ pub use proxy::Proxy;
 pub use scenario::{Needs, scenario};
 pub use until::until;
 pub use world::World;
+pub use writer::Writer;

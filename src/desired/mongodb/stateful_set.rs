@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec, StatefulSetUpdateStrategy};
-use k8s_openapi::api::core::v1::{Container, PodSpec, PodTemplateSpec};
+use k8s_openapi::api::core::v1::{Container, PodReadinessGate, PodSpec, PodTemplateSpec};
 
 use crate::desired::redis::claim;
 use crate::desired::{meta, pod};
-use crate::names::{MONGODB_PORT, Tier};
+use crate::names::{CONDITION_MEMBER, MONGODB_PORT, Tier};
 use crate::plan::{MongoDbPlan, Plan};
 
 /// User of the official image.
@@ -41,6 +41,10 @@ pub fn build(plan: &Plan, replicas: i32) -> StatefulSet {
                     containers: vec![member(plan)],
                     enable_service_links: Some(false),
                     init_containers: Some(vec![keyfile_copy(&plan.mongodb)]),
+                    // See `drive::readiness`.
+                    readiness_gates: Some(vec![PodReadinessGate {
+                        condition_type: CONDITION_MEMBER.to_owned(),
+                    }]),
                     security_context: Some(pod::security(USER)),
                     termination_grace_period_seconds: Some(GRACE_SECONDS),
                     volumes: Some(vec![

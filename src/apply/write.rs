@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, Preconditions};
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
@@ -78,6 +79,9 @@ pub(super) async fn bring(
     }
     let api = api(client, identity, &child.resource);
     if let Some(immutable) = immutable::find(&child, live) {
+        if immutable.is_too_soon(live, now()) {
+            return Ok(Change::OnItsWay(label));
+        }
         return remedy(&api, live, immutable).await;
     }
     if let Some(ports) = ports::replaced(&child, live) {
@@ -89,6 +93,11 @@ pub(super) async fn bring(
     let written = patch(&api, &child, OPERATOR, &child.rendered).await?;
     memory.wrote(&child, written.resource_version(), Instant::now());
     Ok(Change::Changed(label))
+}
+
+#[allow(clippy::disallowed_methods, reason = "the age of an object is told by the clock")]
+fn now() -> Timestamp {
+    Timestamp::now()
 }
 
 /// Deletes what is to be made anew, but only this very object in this very version; a later pass finds

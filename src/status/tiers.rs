@@ -82,9 +82,10 @@ fn deployment(pass: &Pass<'_>, scene: Scene<'_>, tier: Tier, fewest: i64) -> Ver
     let (ready, wanted) = deployment_counts(pass, tier);
     let status = deployment.status.as_ref();
     let updated = status.and_then(|status| status.updated_replicas).unwrap_or(0);
+    let available = status.and_then(|status| status.available_replicas).unwrap_or(0);
     let current = status.and_then(|status| status.observed_generation) == deployment.metadata.generation;
     let enough = i64::from(wanted) >= fewest;
-    if current && enough && ready >= wanted && updated >= wanted {
+    if current && enough && available >= wanted && updated >= wanted {
         return Verdict::on(reason::PODS_READY, format!("{ready}/{wanted} {tier} pods are ready"));
     }
     if !current {
@@ -92,6 +93,12 @@ fn deployment(pass: &Pass<'_>, scene: Scene<'_>, tier: Tier, fewest: i64) -> Ver
             reason::PODS_STARTING,
             format!("Deployment {name} has yet to take up its new template"),
         );
+    }
+    if enough && ready >= wanted && updated >= wanted {
+        let recent = wanted - available;
+        let message =
+            format!("{ready}/{wanted} {tier} pods are ready, {recent} of them too recently to count");
+        return Verdict::off(reason::PODS_STARTING, message);
     }
     blocker::deployment_refused(deployment).or_else(|| blocker::of_tier(scene, tier)).unwrap_or_else(|| {
         Verdict::off(

@@ -48,8 +48,9 @@ fn running(plan: &Plan) -> Children {
     let mut children = Children::default();
     for live in desired::build(plan, &Snapshot::offline(ServedKinds::default())).deployments {
         let name = live.metadata.name.unwrap();
-        let status =
-            json!({"observedGeneration": 1, "replicas": 2, "readyReplicas": 2, "updatedReplicas": 2});
+        let status = json!({
+            "observedGeneration": 1, "replicas": 2, "readyReplicas": 2, "updatedReplicas": 2, "availableReplicas": 2,
+        });
         let deployment: Deployment = serde_json::from_value(json!({
             "metadata": {"name": name, "generation": 1},
             "spec": {"replicas": 2, "selector": {}, "template": {}},

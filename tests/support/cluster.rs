@@ -94,6 +94,16 @@ impl Cluster {
         .await
     }
 
+    /// Waits until the current generation is in this phase.
+    pub async fn phase(&self, wanted: &str, within: Duration) -> EaiserCluster {
+        until(&format!("the phase is {wanted}"), within, async || {
+            let cluster = self.get().await;
+            let phase = cluster.status.as_ref().and_then(|status| status.phase.as_deref());
+            if is_current(&cluster) && phase == Some(wanted) { Ok(cluster) } else { Err(message(&cluster)) }
+        })
+        .await
+    }
+
     /// Waits until it is Ready and nothing is under way, and has none of the pods `before` any more.
     pub async fn rolled(&self, world: &World, before: &[Pod], within: Duration) {
         let uids: Vec<_> = before.iter().map(|pod| pod.metadata.uid.clone()).collect();

@@ -7,6 +7,7 @@ pub mod databases;
 pub mod diagnosis;
 pub mod footprint;
 pub mod http;
+pub mod kept;
 pub mod lab;
 pub mod operator;
 pub mod processes;
@@ -20,6 +21,7 @@ pub mod world;
 pub mod writer;
 
 pub use cluster::{Cluster, example};
+pub use kept::Kept;
 pub use operator::Operator;
 pub use proxy::Proxy;
 pub use scenario::{Needs, scenario};

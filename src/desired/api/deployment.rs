@@ -20,6 +20,9 @@ use crate::snapshot::children::find;
 const USER: i64 = 65_532;
 /// Longer than the gateway takes to forget a pod: it resolves names every 2 s.
 const DRAIN_SECONDS: i64 = 6;
+/// Until a ready pod counts as available: the gateway has found it by then, and answers 502 before
+/// when it knows no other. It resolves names every 2 s.
+const TAKEN_UP_SECONDS: i32 = 5;
 /// Drain, then the longest request.
 const GRACE_SECONDS: i64 = 45;
 
@@ -30,6 +33,7 @@ pub fn build(plan: &Plan, snapshot: &Snapshot, stage: Stage) -> Deployment {
     Deployment {
         metadata: meta::object(identity, Tier::Api, identity.tier(Tier::Api)),
         spec: Some(DeploymentSpec {
+            min_ready_seconds: Some(TAKEN_UP_SECONDS),
             replicas,
             selector: meta::selector(identity, Tier::Api),
             strategy: Some(DeploymentStrategy {

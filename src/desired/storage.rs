@@ -31,9 +31,11 @@ fn size_to_keep(set: &StatefulSet, children: &Children) -> Option<Quantity> {
     }
     let replicas = set.spec.as_ref()?.replicas.unwrap_or(0);
     let volumes = children.volumes_of((0..replicas).map(|ordinal| format!("{name}-{ordinal}")));
-    // A stopped set does not say how many volumes it has.
-    let follows = replicas > 0 && volumes.iter().all(|volume| volume.capacity.bytes >= wanted.bytes);
-    (!follows).then_some(live)
+    // A stopped set does not say how many volumes it has. A pod on its way in might not be known yet to
+    // the garbage collector as one to leave alone.
+    let at_rest = replicas > 0 && children.stateful_pods(name).is_some_and(|pods| pods.unrest().is_none());
+    let have_grown = volumes.iter().all(|volume| volume.capacity.bytes >= wanted.bytes);
+    (!(at_rest && have_grown)).then_some(live)
 }
 
 /// The size its one claim asks for.
@@ -46,6 +48,8 @@ fn size_of(set: &mut StatefulSet) -> Option<&mut Quantity> {
 mod tests {
     use std::sync::Arc;
 
+    use k8s_openapi::api::core::v1::Pod;
+
     use super::*;
 
     fn set(size: &str, replicas: i32) -> StatefulSet {
@@ -55,8 +59,22 @@ mod tests {
         .unwrap()
     }
 
+    fn pod(ordinal: usize, ready: &str) -> Arc<Pod> {
+        let owner = "{apiVersion: apps/v1, kind: StatefulSet, name: db, uid: s, controller: true}";
+        Arc::new(
+            serde_saphyr::from_str(&format!(
+                "{{metadata: {{name: db-{ordinal}, ownerReferences: [{owner}]}}, status: {{conditions: [{{type: Ready, status: '{ready}'}}]}}}}"
+            ))
+            .unwrap(),
+        )
+    }
+
     /// The size rendered for a wanted 2Gi, beside a live 1Gi and these capacities.
     fn rendered(replicas: i32, capacities: &[&str]) -> String {
+        beside(replicas, capacities, ["True"; 3])
+    }
+
+    fn beside(replicas: i32, capacities: &[&str], ready: [&str; 3]) -> String {
         let claim = |(ordinal, capacity): (usize, &&str)| {
             let text = format!(
                 "{{metadata: {{name: data-db-{ordinal}}}, spec: {{}}, status: {{phase: Bound, capacity: {{storage: {capacity}}}}}}}"
@@ -66,6 +84,7 @@ mod tests {
         let children = Children {
             stateful_sets: vec![Arc::new(set("1Gi", 3))],
             claims: capacities.iter().enumerate().map(claim).collect(),
+            pods: ready.iter().enumerate().map(|(ordinal, ready)| pod(ordinal, ready)).collect(),
             ..Children::default()
         };
         size_of(&mut follow_volumes(set("2Gi", replicas), &children)).unwrap().0.clone()
@@ -75,6 +94,11 @@ mod tests {
     fn the_template_stays_until_every_volume_has_grown() {
         assert_eq!(rendered(3, &["2Gi", "2Gi", "1Gi"]), "1Gi");
         assert_eq!(rendered(3, &["2Gi", "3Gi", "2048Mi"]), "2Gi");
+    }
+
+    #[test]
+    fn the_template_stays_while_a_pod_is_on_its_way_in() {
+        assert_eq!(beside(3, &["2Gi", "2Gi", "2Gi"], ["True", "True", "False"]), "1Gi");
     }
 
     #[test]

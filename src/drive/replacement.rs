@@ -14,6 +14,8 @@
 pub mod act;
 mod grounds;
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;
 
 use kube::ResourceExt;

@@ -3,6 +3,7 @@
 
 use super::{Hindrance, Scene, phase};
 use crate::mongo::MemberSummary;
+use crate::mongo::topology::MemberState;
 use crate::names::Tier;
 use crate::snapshot::Volume;
 
@@ -87,7 +88,8 @@ impl Scene<'_> {
     /// Who goes and who holds the data meanwhile.
     pub(super) fn evidence(&self, pod: &str, volume: &Volume) -> String {
         let of = |summary: &MemberSummary| {
-            let lag = summary.lag_seconds.map(|lag| format!(", {lag} s behind")).unwrap_or_default();
+            let lag = summary.lag_seconds.filter(|_| summary.state != MemberState::Primary.name());
+            let lag = lag.map(|lag| format!(", {lag} s behind")).unwrap_or_default();
             format!("{} ({}{lag})", summary.pod, summary.state)
         };
         let members = self.topology.summary();

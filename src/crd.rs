@@ -19,15 +19,16 @@ pub use api::{
 };
 pub use capacity::{CapacitySpec, InstanceProfile, Objectives};
 pub use gateway::{GatewayServiceSpec, GatewaySpec, ServiceType};
-pub use mongodb::MongoDbSpec;
+pub use mongodb::{IndexKey, IndexOrder, IndexSpec, MongoDbSpec, MongoDbTls, TlsMode};
 pub use monitoring::{MonitoringMode, MonitoringSpec};
 pub use operation::{DeletionPolicy, OperationSpec};
 pub use redis::{MaxmemoryPolicy, Persistence, RedisSpec};
 pub use replacement::{ReplacedMember, ReplacementStatus};
 pub use resources::{ResourceAmounts, Resources, Storage};
 pub use status::{
-    ApiStatus, CapacityStatus, ConstraintStatus, EaiserClusterStatus, Endpoints, MongoDbMemberStatus,
-    MongoDbStatus, RedisShardStatus, RedisStatus,
+    ApiStatus, CapacityStatus, ConstraintStatus, EaiserClusterStatus, Endpoints, ForcedOutcome,
+    ForcedReconfiguration, MongoDbIndexStatus, MongoDbMemberStatus, MongoDbStatus, RedisShardStatus,
+    RedisStatus,
 };
 pub use storage::StorageStatus;
 

@@ -1,19 +1,24 @@
 //! Step 5 of a pass: at most one step per database. [`next`] decides and is pure; [`run`] acts.
 
+pub mod forced;
 pub mod readiness;
 pub mod replacement;
 pub mod roll;
 mod run;
 pub mod storage;
 
+use std::time::{Duration, Instant};
+
 pub use replacement::Replacement;
 pub use roll::{Roll, Rolls};
 pub use run::{Hands, run};
 
 use crate::desired::stage::{Progress, Stage};
+use crate::mongo::forced::Verdict;
+use crate::mongo::upkeep::{self, Upkeep};
 use crate::mongo::{self, ApplicationUser, WantedMember};
 use crate::names::{APPLICATION_DATABASE, APPLICATION_USER, Identity};
-use crate::plan::Plan;
+use crate::plan::{Mode, Plan};
 use crate::redis_cluster::{self, WaitReason, Waiting, WantedShard};
 use crate::snapshot::{Credentials, Snapshot};
 
@@ -32,6 +37,10 @@ pub struct Steps {
     pub replacement: Replacement,
     /// Pods whose readiness turns.
     pub turns: Vec<readiness::Turn>,
+    /// What somebody asks for by force.
+    pub forced: Verdict,
+    /// Versions and indexes of the replica set.
+    pub upkeep: Upkeep,
 }
 
 /// What became of the steps.
@@ -43,6 +52,10 @@ pub struct Driven {
     pub redis: redis_cluster::Next,
     /// How far the rolls are.
     pub rolls: Rolls,
+    /// What somebody asks for by force.
+    pub forced: Verdict,
+    /// Versions and indexes of the replica set.
+    pub upkeep: Upkeep,
     /// Steps carried out: (reason, sentence).
     pub done: Vec<(&'static str, String)>,
     /// Steps that failed: (reason, sentence).
@@ -51,6 +64,40 @@ pub struct Driven {
     pub refused: Option<storage::Refusal>,
     /// How far the replacement of a member is.
     pub replacement: Replacement,
+    /// How long each step that was carried out took.
+    pub took: Vec<Took>,
+}
+
+/// A step that was carried out, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct Took {
+    /// Database it was for.
+    pub database: Database,
+    /// Its stable word.
+    pub step: &'static str,
+    /// When its command was sent.
+    pub begin: Instant,
+    /// Until it was answered.
+    pub duration: Duration,
+}
+
+/// Which of the two databases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Database {
+    /// The replica set.
+    MongoDb,
+    /// The Redis Cluster.
+    Redis,
+}
+
+impl Database {
+    /// Its word in labels of metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::MongoDb => "mongodb",
+            Self::Redis => "redis",
+        }
+    }
 }
 
 impl Driven {
@@ -59,6 +106,7 @@ impl Driven {
         self.mongodb == mongo::Next::Settled
             && self.redis == redis_cluster::Next::Settled
             && self.rolls.are_done()
+            && !self.upkeep.busy
     }
 }
 
@@ -77,15 +125,32 @@ impl Driven {
 }
 
 /// Decides.
-pub fn next(plan: &Plan, snapshot: &Snapshot, initiated_before: bool) -> Steps {
+pub fn next(plan: &Plan, snapshot: &Snapshot, initiated_before: bool, forced: Verdict) -> Steps {
     let wanted = mongodb_wanted(plan, &snapshot.credentials, initiated_before);
     let replacement = replacement::next(plan, snapshot);
     let mongodb = replacement.overlaid(mongo::steps::next(&wanted, &snapshot.mongodb));
     let redis = redis_cluster::next(&redis_wanted(plan), &snapshot.redis);
     let rolls = roll::next(plan, snapshot, &mongodb, &redis);
-    let resizes = storage::next(plan, snapshot);
-    let turns = readiness::next(plan, snapshot);
-    Steps { mongodb, redis, rolls, resizes, replacement, turns }.within(Stage::of(plan, snapshot))
+    let upkeep = Upkeep::default();
+    let (resizes, turns) = (storage::next(plan, snapshot), readiness::next(plan, snapshot));
+    let steps = Steps { mongodb, redis, rolls, resizes, replacement, turns, forced, upkeep };
+    let steps = steps.within(Stage::of(plan, snapshot));
+    let hold = match plan.mode {
+        Mode::Paused => Some("the cluster is paused".to_owned()),
+        Mode::Running | Mode::Stopped => unrest(&steps.mongodb, &steps.rolls.mongodb),
+    };
+    let upkeep = upkeep::next(&plan.mongodb.requests, &snapshot.mongodb_facts, hold.as_deref());
+    Steps { upkeep, ..steps }
+}
+
+/// Why the replica set may not be given something that takes long; none when it may.
+fn unrest(mongodb: &mongo::Next, roll: &Roll) -> Option<String> {
+    match (mongodb, roll) {
+        (mongo::Next::Settled, Roll::Done) => None,
+        (mongo::Next::Settled, Roll::Rolling { .. }) => Some("the members are being replaced".to_owned()),
+        (mongo::Next::Do(step), _) => Some(format!("first: {step}")),
+        (mongo::Next::Wait(why), _) => Some(why.clone()),
+    }
 }
 
 impl Steps {
@@ -114,9 +179,9 @@ impl Steps {
 
     /// Decided and not carried out, as while the cluster is paused.
     pub fn untaken(self) -> Driven {
-        let Self { mongodb, redis, rolls, replacement, .. } = self;
-        let (done, failed) = (Vec::new(), Vec::new());
-        Driven { mongodb, redis, rolls, done, failed, refused: None, replacement }
+        let Self { mongodb, redis, rolls, forced, upkeep, replacement, .. } = self;
+        let (done, failed, took) = (Vec::new(), Vec::new(), Vec::new());
+        Driven { mongodb, redis, rolls, forced, upkeep, done, failed, took, refused: None, replacement }
     }
 }
 

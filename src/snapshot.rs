@@ -1,5 +1,6 @@
 //! Step 1 of a pass: what it knows of the world, as plain data. [`mod@take`] is the only reader.
 
+pub mod certificates;
 pub mod children;
 pub mod complaints;
 pub mod credentials;
@@ -9,6 +10,7 @@ pub mod served;
 pub mod take;
 pub mod volumes;
 
+pub use certificates::Certificates;
 pub use children::Children;
 pub use complaints::Complaint;
 pub use credentials::Credentials;
@@ -17,8 +19,11 @@ pub use prometheuses::{Prometheuses, Sight};
 pub use served::ServedKinds;
 pub use volumes::Volume;
 
+use std::collections::BTreeMap;
+
 use crate::drive::replacement::Replacements;
 use crate::mongo;
+use crate::password::Password;
 use crate::redis_cluster;
 
 /// The world as one pass sees it.
@@ -32,8 +37,16 @@ pub struct Snapshot {
     pub prometheuses: Prometheuses,
     /// Passwords and keyfile: read from live Secrets, or freshly drawn where there is none yet.
     pub credentials: Credentials,
+    /// What members encrypt with.
+    pub certificates: Certificates,
+    /// What annotations of the cluster ask for, by name.
+    pub requests: BTreeMap<String, String>,
     /// The replica set, as each member sees it.
     pub mongodb: mongo::Topology,
+    /// The key of the keyfile that each member accepted, by host.
+    pub mongodb_logins: BTreeMap<String, Password>,
+    /// Versions and indexes of the replica set.
+    pub mongodb_facts: mongo::Facts,
     /// The Redis Cluster, as each node sees it.
     pub redis: redis_cluster::Topology,
     /// A member that is to be replaced, by the cluster's annotation and its last status.
@@ -49,6 +62,10 @@ impl Snapshot {
             prometheuses: Prometheuses::default(),
             credentials: Credentials::placeholder(),
             mongodb: mongo::Topology { members: Vec::new(), application_user: mongo::UserState::Unknown },
+            certificates: Certificates::default(),
+            requests: BTreeMap::new(),
+            mongodb_logins: BTreeMap::new(),
+            mongodb_facts: mongo::Facts::default(),
             redis: redis_cluster::Topology::default(),
             replacements: Replacements::default(),
         }

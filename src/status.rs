@@ -1,8 +1,10 @@
 //! Step 6 of a pass: every condition and number of the status, from scratch. Pure.
 
 mod blocker;
+mod certificate;
 pub mod condition;
 pub mod news;
+mod no_primary;
 mod operation;
 mod replacement;
 mod report;
@@ -10,6 +12,7 @@ mod rolling;
 mod selection;
 mod storage;
 mod tiers;
+mod upkeep;
 
 #[cfg(test)]
 mod tests;
@@ -23,6 +26,7 @@ use crate::drive::Driven;
 use crate::plan::{Mode, Plan, Problems};
 use crate::snapshot::Snapshot;
 use condition::{Verdict, reason};
+pub use upkeep::remembered;
 
 /// Everything a pass learned.
 #[derive(Debug)]
@@ -47,6 +51,7 @@ pub fn compute(
     let mode = pass.plan.mode;
     let stage = Stage::of(pass.plan, pass.snapshot);
     let tiers = rolling::overlaid(pass, tiers::verdicts(pass, now), previous);
+    let tiers = certificate::overlaid(pass, tiers);
     let tiers = operation::overlaid(pass, stage, tiers);
     let overall = overall(pass, stage, &tiers);
     let unseen = pass.applied.as_ref().ok().and_then(|applied| applied.unseen());
@@ -165,7 +170,9 @@ pub fn unreadable(
 /// Whether waiting cannot help: only a person can correct a name, a class or a spec. Everything else that
 /// fails may end by itself, as a full node or a missing image do, and tools shall go on waiting.
 fn needs_a_person(reason: &str) -> bool {
-    [reason::FOREIGN_OBJECT, reason::EXPANSION_REFUSED].contains(&reason)
+    let by_a_person =
+        [reason::FOREIGN_OBJECT, reason::EXPANSION_REFUSED, reason::VERSION_REFUSED, reason::INDEX_FAILED];
+    by_a_person.contains(&reason)
 }
 
 /// kstatus, which Argo CD, Flux and kpt wait by, reads two conditions of its own: they are listed
@@ -201,7 +208,8 @@ fn missing<'a>(tiers: &'a [(&'static str, Verdict)]) -> Option<&'a Verdict> {
 }
 
 /// Reasons of tiers that serve while they are on their way to the spec.
-const UNDER_WAY: [&str; 3] = [reason::ROLLING, reason::VOLUMES_GROWING, reason::FILE_SYSTEM_RESIZE_PENDING];
+const UNDER_WAY: [&str; 4] =
+    [reason::ROLLING, reason::INDEX_BUILDING, reason::VOLUMES_GROWING, reason::FILE_SYSTEM_RESIZE_PENDING];
 
 /// A cluster that serves may still be on its way to its spec; tools that wait for a change wait for
 /// the end of this condition.
@@ -210,8 +218,7 @@ fn progressing(overall: &Verdict, tiers: &[(&'static str, Verdict)], unseen: Opt
         return Verdict::on(overall.reason, overall.message.clone());
     }
     let tiers = tiers.iter().map(|(_, verdict)| verdict);
-    let under_way: Vec<&Verdict> =
-        tiers.filter(|verdict| verdict.holds && UNDER_WAY.contains(&verdict.reason)).collect();
+    let under_way: Vec<&Verdict> = tiers.filter(|verdict| UNDER_WAY.contains(&verdict.reason)).collect();
     if let Some(first) = under_way.first() {
         let messages: Vec<&str> = under_way.iter().map(|verdict| verdict.message.as_str()).collect();
         return Verdict::on(first.reason, messages.join("; "));

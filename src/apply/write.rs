@@ -90,6 +90,9 @@ pub(super) async fn bring(
     if needs_handover(&child, live) {
         hand_over_replicas(&api, &child, live).await?;
     }
+    if child.resource.kind == "Secret" {
+        return bring_secret(&api, &child, live, memory).await;
+    }
     let written = patch(&api, &child, OPERATOR, &child.rendered).await?;
     memory.wrote(&child, written.resource_version(), Instant::now());
     Ok(Change::Changed(label))
@@ -98,6 +101,31 @@ pub(super) async fn bring(
 #[allow(clippy::disallowed_methods, reason = "the age of an object is told by the clock")]
 fn now() -> Timestamp {
     Timestamp::now()
+}
+
+/// Changes a Secret only in the version that was looked at: by what it held a key may have been
+/// dropped that members still need, if a watch is behind.
+async fn bring_secret(
+    api: &Api<DynamicObject>,
+    child: &Child,
+    live: &Live,
+    memory: &Memory,
+) -> Result<Change, Error> {
+    let mut body = child.rendered.clone();
+    if let (Some(metadata), Some(version)) =
+        (body.get_mut("metadata").and_then(Value::as_object_mut), &live.resource_version)
+    {
+        metadata.insert("resourceVersion".to_owned(), Value::String(version.clone()));
+    }
+    match patch(api, child, OPERATOR, &body).await {
+        Ok(written) => {
+            memory.wrote(child, written.resource_version(), Instant::now());
+            Ok(Change::Changed(child.label()))
+        }
+        // The next pass looks at what it holds by then.
+        Err(Error::Apply { source, .. }) if is_conflict(&source) => Ok(Change::OnItsWay(child.label())),
+        Err(error) => Err(error),
+    }
 }
 
 /// Deletes what is to be made anew, but only this very object in this very version; a later pass finds

@@ -1,9 +1,16 @@
 //! `spec.mongodb`: the replica set.
 
+mod indexes;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Resources, Storage, rules};
+
+mod tls;
+
+pub use indexes::{IndexKey, IndexOrder, IndexSpec};
+pub use tls::{MongoDbTls, TlsMode};
 
 /// The MongoDB replica set.
 #[derive(JsonSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,10 +29,36 @@ pub struct MongoDbSpec {
     /// CPU and memory of each member. Default: requests of 2 CPU and 8Gi. Memory bounds the
     /// connections the API may open: a quarter of it at 1 MiB each.
     pub resources: Resources,
+    /// Encryption of the connections to and between the members. Default: none.
+    pub tls: MongoDbTls,
+    /// MongoDB version the image holds, for an image whose tag does not say so. An image of another
+    /// version is taken up only when it is at most one major version away. Example: `"7.0"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 3, max = 16), extend("x-kubernetes-validations" = rules::version()))]
+    pub version: Option<String>,
+    /// Raise MongoDB's feature compatibility version to this one, once every member runs a binary of
+    /// it. From then on the version before cannot be run any more. It is never lowered. Default: leave
+    /// it as it is. Example: `"7.0"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 3, max = 8), extend("x-kubernetes-validations" = rules::series()))]
+    pub feature_compatibility_version: Option<String>,
+    /// Indexes that shall exist. They are built one at a time and never dropped.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub indexes: Vec<IndexSpec>,
 }
 
 impl Default for MongoDbSpec {
     fn default() -> Self {
-        Self { members: 3, image: None, storage: Storage::default(), resources: Resources::default() }
+        Self {
+            members: 3,
+            image: None,
+            storage: Storage::default(),
+            resources: Resources::default(),
+            tls: MongoDbTls::default(),
+            version: None,
+            feature_compatibility_version: None,
+            indexes: Vec::new(),
+        }
     }
 }

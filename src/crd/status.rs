@@ -1,10 +1,13 @@
 //! `status`: what the operator observed and derived. Recomputed from scratch on every pass.
 
+mod forced;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{ReplacedMember, ReplacementStatus, StorageStatus};
+pub use forced::{ForcedOutcome, ForcedReconfiguration};
 
 /// Observed state of the cluster.
 #[derive(JsonSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -108,6 +111,34 @@ pub struct MongoDbStatus {
     /// served again.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub replaced: Vec<ReplacedMember>,
+    /// The last reconfiguration by force that somebody asked for; it outlives the annotation, so that
+    /// putting that back does nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forced_reconfiguration: Option<ForcedReconfiguration>,
+    /// Version the members run; while they are being replaced, the lowest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Feature compatibility version: what the data may be used with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub feature_compatibility_version: Option<String>,
+    /// Indexes of the spec.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub indexes: Vec<MongoDbIndexStatus>,
+}
+
+/// One index of the spec.
+#[derive(JsonSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct MongoDbIndexStatus {
+    /// Name of the index.
+    pub name: String,
+    /// Database and collection, with a dot between them.
+    pub collection: String,
+    /// `Ready`, `Building`, `Waiting` or `Failed`.
+    pub state: String,
+    /// What it waits for, or why it cannot be built.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub message: String,
 }
 
 /// One member of the replica set.
@@ -120,6 +151,9 @@ pub struct MongoDbMemberStatus {
     pub state: String,
     /// Votes in the replica set configuration.
     pub votes: i64,
+    /// Seconds behind the primary, in tens; absent while it is close.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lag_seconds: Option<i64>,
     /// Node the pod runs on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,

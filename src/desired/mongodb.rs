@@ -1,11 +1,13 @@
 //! Objects of the replica set. Pure.
 
 mod connection;
+pub mod image;
+mod keyfile;
 mod stateful_set;
+pub mod tls;
 
-use k8s_openapi::ByteString;
 use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::{Pod, Secret, Service, ServicePort, ServiceSpec};
+use k8s_openapi::api::core::v1::{Pod, Service, ServicePort, ServiceSpec};
 use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::ResourceExt;
@@ -16,21 +18,16 @@ use crate::names::{ANNOTATION_MEMBERS, Identity, MONGODB_PORT, Tier};
 use crate::plan::Plan;
 use crate::snapshot::Snapshot;
 use crate::snapshot::children::find;
-use crate::snapshot::credentials::KEY_KEYFILE;
 
 pub use connection::{KEY_URI, uri};
+pub use keyfile::pending as keyfile_pending;
 
 /// Adds the replica set's objects.
 pub fn build(plan: &Plan, snapshot: &Snapshot, stage: Stage, desired: &mut Desired) {
     let identity = &plan.identity;
-    let keyfile = &snapshot.credentials.mongodb_keyfile;
-    desired.secrets.push(Secret {
-        metadata: meta::object(identity, Tier::MongoDb, identity.mongodb_keyfile()),
-        type_: Some("Opaque".to_owned()),
-        data: Some([(KEY_KEYFILE.to_owned(), ByteString(keyfile.expose().as_bytes().to_vec()))].into()),
-        ..Secret::default()
-    });
-    desired.secrets.push(connection::secret(plan, &snapshot.credentials.mongodb_password));
+    desired.secrets.push(keyfile::secret(plan, snapshot));
+    desired.secrets.push(connection::secret(plan, snapshot));
+    desired.secrets.extend(tls::secrets(plan, snapshot));
     desired.services.push(members_service(identity));
     desired.disruption_budgets.push(disruption_budget(identity, Tier::MongoDb));
     desired.stateful_sets.push(members(plan, snapshot, stage));
@@ -65,10 +62,18 @@ fn pods_there(identity: &Identity, snapshot: &Snapshot) -> i32 {
     ordinals.max().map_or(0, |highest| highest.saturating_add(1))
 }
 
+fn with_image(plan: &Plan, image: String) -> Plan {
+    let mut plan = plan.clone();
+    plan.mongodb.image = image;
+    plan
+}
+
 /// A stopped set has no pods and remembers how many there were.
 fn members(plan: &Plan, snapshot: &Snapshot, stage: Stage) -> StatefulSet {
+    let chosen = image::choose(plan, snapshot);
+    let plan = &with_image(plan, chosen.image);
     let replicas = if stage.mongodb { pods_to_keep(plan, snapshot) } else { 0 };
-    let mut set = stateful_set::build(plan, replicas);
+    let mut set = stateful_set::build(plan, snapshot, replicas);
     if is_made_anew_around_pods_without_gate(plan, snapshot)
         && let Some(pod) = set.spec.as_mut().and_then(|spec| spec.template.spec.as_mut())
     {

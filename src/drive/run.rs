@@ -1,16 +1,23 @@
 //! Carries out what [`super::next`] decided. IO; a step that fails is reported, not returned.
 
+use std::time::{Duration, Instant};
+
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::Client;
 use kube::api::{Api, DeleteParams, ListParams, Preconditions};
 
+use super::readiness::Turn;
 use super::readiness::tell::{self, Told};
 use super::replacement::{Replacement, act};
 use super::roll::{self, Action, Deletion, Roll};
+use super::storage::Resize;
 use super::storage::ask::{self, Asked};
-use super::{Driven, Steps, mongodb_wanted, redis_wanted};
+use super::{Database, Driven, Steps, Took, mongodb_wanted, redis_wanted};
 use crate::fence::Fence;
+use crate::mongo::forced::Verdict;
+use crate::mongo::upkeep::Task;
+use crate::mongo::work::{self, Begun};
 use crate::mongo::{self, Step};
 use crate::names::{Identity, selector_text};
 use crate::plan::Plan;
@@ -22,6 +29,9 @@ use crate::snapshot::take::Connections;
 const ROLL_POD: &str = "RollPod";
 /// Reason of the event about a pod that could not be replaced.
 pub(super) const ROLL_FAILED: &str = "RollFailed";
+
+/// Reason of the event about a configuration that was forced.
+const FORCE: &str = "ForceReconfigure";
 
 /// What was done, or what failed: (reason, sentence).
 type Report = Result<(&'static str, String), (&'static str, String)>;
@@ -54,29 +64,39 @@ struct Edge<'a> {
 /// other database and the status go on.
 pub async fn run(plan: &Plan, snapshot: &Snapshot, steps: Steps, hands: Hands<'_>) -> Driven {
     let edge = Edge { plan, snapshot, hands };
-    let Steps { mongodb, redis, rolls, resizes, replacement, turns } = steps;
+    let Steps { mongodb, redis, rolls, forced, upkeep, resizes, replacement, turns } = steps;
     // A tier rolls only when its own steps are done, unless the pod serves nobody.
-    let reports = tokio::join!(
-        edge.mongodb_step(&mongodb),
-        edge.redis_step(&redis),
-        edge.roll(&rolls.mongodb),
-        edge.roll(&rolls.redis),
-        edge.replace(&replacement),
+    let (members, nodes, member_pods, node_pods, force, task, emptying) = tokio::join!(
+        timed(Box::pin(edge.mongodb_step(&mongodb))),
+        timed(Box::pin(edge.redis_step(&redis))),
+        timed(Box::pin(edge.roll(&rolls.mongodb))),
+        timed(Box::pin(edge.roll(&rolls.redis))),
+        timed(Box::pin(edge.force(&forced))),
+        timed(Box::pin(edge.begin(upkeep.task.as_ref()))),
+        timed(Box::pin(edge.replace(&replacement))),
     );
-    let namespace = &plan.identity.namespace;
-    let (asked, refused) = ask::all(hands.client, namespace, &resizes, hands.asked).await;
-    let unset = tell::all(hands.client, namespace, &turns, hands.told, hands.now).await;
-    let (done, failed) = (Vec::new(), Vec::new());
-    let mut driven = Driven { mongodb, redis, rolls, done, failed, refused, replacement };
-    let reports = [reports.0, reports.1, reports.2, reports.3, reports.4];
-    for report in reports.into_iter().flatten().chain(asked) {
+    let steps =
+        Steps { resizes: Vec::new(), turns: Vec::new(), mongodb, redis, rolls, forced, upkeep, replacement };
+    let mut driven = steps.untaken();
+    let of_mongodb = [members, member_pods, force, task, emptying].map(|report| (Database::MongoDb, report));
+    let of_redis = [nodes, node_pods].map(|report| (Database::Redis, report));
+    for (database, report) in of_mongodb.into_iter().chain(of_redis) {
         match report {
-            Ok(done) => driven.done.push(done),
-            Err(failed) => driven.failed.push(failed),
+            Some((Ok((step, sentence)), begin, duration)) => {
+                driven.took.push(Took { database, step, begin, duration });
+                driven.done.push((step, sentence));
+            }
+            Some((Err(failed), ..)) => driven.failed.push(failed),
+            None => {}
         }
     }
-    driven.failed.extend(unset.into_iter().map(|sentence| (tell::READINESS_FAILED, sentence)));
+    edge.care(&resizes, &turns, &mut driven).await;
     driven
+}
+
+async fn timed(step: impl Future<Output = Option<Report>>) -> Option<(Report, Instant, Duration)> {
+    let begin = Instant::now();
+    Some((step.await?, begin, begin.elapsed()))
 }
 
 impl Edge<'_> {
@@ -98,6 +118,30 @@ impl Edge<'_> {
                 None
             }
             Err(error) => Some(Err((error.reason(), error.to_string()))),
+        }
+    }
+
+    async fn force(&self, forced: &Verdict) -> Option<Report> {
+        let Verdict::Act(act) = forced else { return None };
+        if !self.hands.fence.holds() {
+            return None;
+        }
+        match mongo::driver::force(act, &self.hands.connections.mongodb).await {
+            Ok(()) => Some(Ok((FORCE, act.sentence().to_owned()))),
+            Err(error) => Some(Err((error.reason(), error.to_string()))),
+        }
+    }
+
+    async fn begin(&self, task: Option<&Task>) -> Option<Report> {
+        let task = task?;
+        let (primary, _) = self.snapshot.mongodb.primary()?;
+        if !self.hands.fence.holds() {
+            return None;
+        }
+        match work::begin(task, &primary.host, &self.hands.connections.mongodb).await {
+            Begun::Done | Begun::UnderWay => Some(Ok((task.reason(), task.to_string()))),
+            Begun::Failed(why) => Some(Err((task.reason(), format!("could not {task}: {why}")))),
+            Begun::Retry => None,
         }
     }
 
@@ -135,6 +179,22 @@ impl Edge<'_> {
                 .await
             }
         }
+    }
+
+    /// Volumes and the readiness of pods: neither changes what a database does.
+    async fn care(&self, resizes: &[Resize], turns: &[Turn], driven: &mut Driven) {
+        let Hands { client, asked, told, now, .. } = self.hands;
+        let namespace = &self.plan.identity.namespace;
+        let (reports, refused) = ask::all(client, namespace, resizes, asked).await;
+        driven.refused = refused;
+        for report in reports {
+            match report {
+                Ok(done) => driven.done.push(done),
+                Err(failed) => driven.failed.push(failed),
+            }
+        }
+        let unset = tell::all(client, namespace, turns, told, now).await;
+        driven.failed.extend(unset.into_iter().map(|sentence| (tell::READINESS_FAILED, sentence)));
     }
 
     async fn replace(&self, replacement: &Replacement) -> Option<Report> {

@@ -1,10 +1,17 @@
 //! Derived settings of the replica set.
 
+mod tls;
+
+pub use tls::{CertificateSource, TlsPlan};
+mod indexes;
+mod versions;
+
 use super::Problem;
 use super::budget::StoreBudget;
 use super::quantity::{Bytes, MEBIBYTE};
 use super::resources::{self, ContainerResources};
 use crate::crd::{MongoDbSpec, Storage};
+use crate::mongo::upkeep::Requests;
 use crate::settings::Settings;
 
 /// Smallest WiredTiger cache mongod accepts.
@@ -31,6 +38,10 @@ pub struct MongoDbPlan {
     pub max_incoming_connections: i64,
     /// Connections the API may hold on one member: a quarter of the memory at 1 MiB each.
     pub api_connections: i64,
+    /// Encryption.
+    pub tls: TlsPlan,
+    /// Versions and indexes.
+    pub requests: Requests,
 }
 
 impl MongoDbPlan {
@@ -61,13 +72,21 @@ pub fn plan(spec: &MongoDbSpec, settings: &Settings, problems: &mut Vec<Problem>
     let api_connections = memory.share(1, 4).mebibytes();
     // The API's share is 80 % of what mongod accepts, so it can never lock the operator out.
     let max_incoming_connections = api_connections * 5 / 4 + RESERVED_CONNECTIONS;
+    let image = spec.image.as_ref().unwrap_or(&settings.mongodb_image).clone();
+    let requests = Requests {
+        feature: versions::feature(spec, problems),
+        indexes: indexes::plan(&spec.indexes, problems),
+        version: versions::of_image(spec, &image, problems),
+    };
     MongoDbPlan {
         members: spec.members,
-        image: spec.image.as_ref().unwrap_or(&settings.mongodb_image).clone(),
+        image,
         storage: spec.storage.clone(),
         resources,
         cache,
         max_incoming_connections,
         api_connections,
+        tls: tls::plan(&spec.tls, problems),
+        requests,
     }
 }

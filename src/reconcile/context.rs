@@ -17,11 +17,13 @@ use crate::apply::Memory;
 use crate::drive::readiness::tell::Told;
 use crate::drive::storage::ask::Asked;
 use crate::fence::Fence;
+use crate::mongo::failover::Failovers;
 use crate::names::Identity;
 use crate::runtime::caches::Caches;
 use crate::runtime::health::Health;
 use crate::runtime::metrics::Metrics;
 use crate::settings::Settings;
+use crate::snapshot::certificates::SelfSigned;
 use crate::snapshot::take::Connections;
 use crate::snapshot::{Children, Credentials};
 
@@ -62,7 +64,10 @@ pub struct Session {
     pub asked: Asked,
     /// What was told of database pods.
     pub told: Told,
+    /// Who was primary, and how long nobody is.
+    pub failovers: Mutex<Failovers>,
     drawn: Mutex<Option<Credentials>>,
+    self_signed: Mutex<Option<SelfSigned>>,
 }
 
 impl Session {
@@ -71,9 +76,24 @@ impl Session {
     pub fn credentials(&self, identity: &Identity, children: &Children) -> Credentials {
         let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
         let current = drawn.get_or_insert_with(|| Credentials::draw(fill_randomly)).clone();
-        let credentials = current.or_live(identity, children);
+        let mut credentials = current.or_live(identity, children);
+        if credentials.has_used_next_key() {
+            credentials.mongodb_next_key = Credentials::draw(fill_randomly).mongodb_next_key;
+        }
         *drawn = Some(credentials.clone());
         credentials
+    }
+
+    /// A certificate of our own, made from the one of the pass before: as with passwords, two passes
+    /// must not write two.
+    pub fn self_signed<E>(
+        &self,
+        make: impl FnOnce(Option<SelfSigned>) -> Result<SelfSigned, E>,
+    ) -> Result<SelfSigned, E> {
+        let mut drawn = self.self_signed.lock().unwrap_or_else(PoisonError::into_inner);
+        let result = make(drawn.take())?;
+        *drawn = Some(result.clone());
+        Ok(result)
     }
 }
 

@@ -45,10 +45,24 @@ pub mod reason {
     pub const FORMING: &str = "Forming";
     /// A database waits; the message says for what.
     pub const WAITING: &str = "Waiting";
+    /// The replica set has no primary now; the message says who is there and what is waited for.
+    pub const NO_PRIMARY: &str = "NoPrimary";
+    /// Too few voting members answer to elect a primary; the message says who would restore it.
+    pub const MAJORITY_LOST: &str = "MajorityLost";
     /// A database step failed; the message says which and why.
     pub const STEP_FAILED: &str = "StepFailed";
+    /// The certificate that members shall use cannot be used; they go on with the one they have.
+    pub const CERTIFICATE_REFUSED: &str = "CertificateRefused";
     /// A database is as specified.
     pub const FORMED: &str = "Formed";
+    /// The version of an image, or a feature compatibility version, may not follow what there is.
+    pub const VERSION_REFUSED: &str = "VersionRefused";
+    /// Every declared index is there.
+    pub const INDEXES_BUILT: &str = "IndexesBuilt";
+    /// An index is being built, while the database serves.
+    pub const INDEX_BUILDING: &str = "IndexBuilding";
+    /// An index cannot be had as things are; the message says which and why.
+    pub const INDEX_FAILED: &str = "IndexFailed";
     /// Pods are replaced one at a time by ones of the new template; the tier serves meanwhile.
     pub const ROLLING: &str = "Rolling";
     /// Objects were changed a moment ago; their controllers have not answered yet.

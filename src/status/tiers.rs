@@ -5,12 +5,12 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::Pass;
 use super::blocker::{self, Scene};
 use super::condition::{Verdict, reason};
-use super::{selection, storage};
+use super::{no_primary, selection, storage, upkeep};
 use crate::desired::monitoring::uses_prometheus_operator;
 use crate::names::Tier;
 use crate::plan::Replicas;
 use crate::snapshot::children::find;
-use crate::{mongo, redis_cluster};
+use crate::{drive, mongo, redis_cluster};
 
 /// Verdicts in the order the status lists them.
 pub(super) fn verdicts(pass: &Pass<'_>, now: &Time) -> Vec<(&'static str, Verdict)> {
@@ -20,15 +20,17 @@ pub(super) fn verdicts(pass: &Pass<'_>, now: &Time) -> Vec<(&'static str, Verdic
         Some(foreign) if !verdict.holds => foreign.clone(),
         _ => verdict,
     };
-    vec![
+    let mut verdicts = vec![
         ("ApiReady", or_foreign(deployment(pass, scene, Tier::Api, pass.plan.api.replicas.fewest()))),
         ("GatewayReady", or_foreign(deployment(pass, scene, Tier::Gateway, pass.plan.gateway.replicas))),
-        ("MongoDBReady", or_foreign(mongodb(pass, scene))),
+        ("MongoDBReady", or_foreign(upkeep::or_refused(pass, mongodb(pass, scene)))),
         ("RedisReady", or_foreign(redis(pass, scene))),
         ("MonitoringReady", foreign.clone().unwrap_or_else(|| monitoring(pass))),
         ("AutoscalingReady", autoscaling(pass)),
         ("StorageReady", storage::verdict(pass)),
-    ]
+    ];
+    verdicts.extend(upkeep::indexes(pass).map(|verdict| ("IndexesReady", verdict)));
+    verdicts
 }
 
 /// One sentence for a cluster that is ready.
@@ -118,7 +120,11 @@ fn mongodb(pass: &Pass<'_>, scene: Scene<'_>) -> Verdict {
             pods(pass, scene, Tier::MongoDb, pass.plan.mongodb.members).unwrap_or_else(|| {
                 Verdict::on(
                     reason::FORMED,
-                    format!("all {} members vote and hold the data", pass.plan.mongodb.members),
+                    format!(
+                        "all {} members vote and hold the data{}",
+                        pass.plan.mongodb.members,
+                        strangers(pass)
+                    ),
                 )
             })
         }
@@ -129,9 +135,28 @@ fn mongodb(pass: &Pass<'_>, scene: Scene<'_>) -> Verdict {
                 None => Verdict::off(reason::FORMING, format!("MongoDB: {text}")),
             }
         }
-        mongo::Next::Wait(why) => failing_pod(pass, scene, Tier::MongoDb)
-            .unwrap_or_else(|| Verdict::off(reason::WAITING, format!("MongoDB: {why}"))),
+        mongo::Next::Wait(why) => {
+            let failing_pod = failing_pod(pass, scene, Tier::MongoDb);
+            match mongo::outage::of(&pass.snapshot.mongodb).filter(|outage| outage.message == *why) {
+                Some(outage) => no_primary::verdict(pass, &outage, failing_pod),
+                None => {
+                    failing_pod.unwrap_or_else(|| Verdict::off(reason::WAITING, format!("MongoDB: {why}")))
+                }
+            }
+        }
     }
+}
+
+/// Members that somebody added by hand are left alone, and not kept quiet about.
+fn strangers(pass: &Pass<'_>) -> String {
+    let wanted = drive::mongodb_wanted(pass.plan, &pass.snapshot.credentials, true);
+    let Some((_, primary)) = pass.snapshot.mongodb.primary() else { return String::new() };
+    let strangers = wanted.strangers(&primary.config);
+    let named: Vec<&str> = strangers.iter().map(|entry| entry.host.as_str()).collect();
+    if named.is_empty() {
+        return String::new();
+    }
+    format!("; {} in the configuration is none of its pods and left alone", named.join(", "))
 }
 
 fn redis(pass: &Pass<'_>, scene: Scene<'_>) -> Verdict {

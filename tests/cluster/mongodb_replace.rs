@@ -24,7 +24,7 @@ fn mongodb_replace_empties_one_secondary_once_and_survives_the_operators_death()
         let (primary, before) = (mongodb(&formed).primary.unwrap(), claims(world).await);
         let secondaries: Vec<&String> = before.keys().filter(|pod| **pod != primary).collect();
         let (target, other) = (secondaries[0].clone(), secondaries[1].clone());
-        let writer = Writer::start(world);
+        let writer = Writer::start(world).await;
 
         ask(world, json!("eaiser-mongodb-7")).await;
         phase(&cluster, "Refused", "is no member").await;
@@ -62,7 +62,9 @@ fn mongodb_replace_empties_one_secondary_once_and_survives_the_operators_death()
         .await;
         cluster.ready(seconds(90)).await;
         assert_eq!(claims(world).await, after, "nothing else was emptied");
-        writer.finish(world).await;
+        let verdict = writer.finish().await;
+        println!("{verdict:?}");
+        assert!(verdict.lost.is_empty(), "acknowledged and lost: {:?}", verdict.lost);
         println!("{}", world.kubectl(&["get", "events", "--field-selector", "reason=ReplaceMember"]));
     });
 }

@@ -27,7 +27,7 @@ fn mongodb_storage_grows_under_a_writer_and_no_pod_restarts() {
         let cluster = Cluster::apply(world, manifest).await;
         cluster.ready(FORMED_WITHIN).await;
         let (pods, set) = (pods(world).await, uid(&world.get::<StatefulSet>("eaiser-mongodb").await));
-        let writer = Writer::start(world);
+        let writer = Writer::start(world).await;
         let begin = std::time::Instant::now();
         resize(&cluster, "2Gi").await.unwrap();
         until("volumes and template have the new size", seconds(60), async || {
@@ -46,7 +46,9 @@ fn mongodb_storage_grows_under_a_writer_and_no_pod_restarts() {
         assert_eq!(self::pods(world).await, pods, "a member restarted");
         let storage = object.status.unwrap().mongodb.unwrap().storage.unwrap();
         assert_eq!((storage.summary.as_str(), storage.minimum_size.as_deref()), ("3/3", Some("2Gi")));
-        writer.finish(world).await;
+        let verdict = writer.finish().await;
+        println!("{verdict:?}");
+        assert!(verdict.lost.is_empty(), "acknowledged and lost: {:?}", verdict.lost);
         let refused = resize(&cluster, "1Gi").await.unwrap_err();
         assert!(refused.contains("mongodb.storage.size cannot shrink"), "{refused}");
         println!("{}", world.kubectl(&["get", "events", "--field-selector", "reason=ResizeVolume"]));

@@ -8,6 +8,8 @@ use eaiser_operator::crd::EaiserClusterStatus;
 use eaiser_operator::desired;
 use eaiser_operator::drive::storage::{Refusal, Resize};
 use eaiser_operator::drive::{Driven, Replacement, Roll, Rolls};
+use eaiser_operator::mongo::forced::Verdict;
+use eaiser_operator::mongo::upkeep::{IndexState, State, Upkeep};
 use eaiser_operator::plan::{Mode, Plan, Problem, Problems};
 use eaiser_operator::redis_cluster::{WaitReason, Waiting};
 use eaiser_operator::settings::Settings;
@@ -68,15 +70,10 @@ fn running(plan: &Plan) -> Children {
 
 fn driven(mongodb: mongo::Next, redis: redis_cluster::Next) -> Driven {
     let rolls = Rolls { mongodb: Roll::Done, redis: Roll::Done };
-    Driven {
-        mongodb,
-        redis,
-        rolls,
-        done: Vec::new(),
-        failed: Vec::new(),
-        refused: None,
-        replacement: Replacement::default(),
-    }
+    let forced = Verdict::Unasked { token: "uid".to_owned() };
+    let (upkeep, replacement) = (Upkeep::default(), Replacement::default());
+    let (done, failed, took) = (Vec::new(), Vec::new(), Vec::new());
+    Driven { mongodb, redis, rolls, forced, upkeep, done, failed, took, refused: None, replacement }
 }
 
 fn settled() -> Driven {
@@ -169,6 +166,20 @@ fn blocked_by_an_object_of_somebody_else() {
     let waits = mongo::Next::Wait("eaiser-mongodb-0 has no address yet".to_owned());
     let driven = driven(waits, redis_cluster::Next::Settled);
     check("foreign", &compute(&running_plan(), Children::default(), &applied, &driven), false);
+}
+
+#[test]
+fn ready_without_an_index_that_cannot_be_built() {
+    let plan = running_plan();
+    let index = IndexState {
+        name: "email_1".to_owned(),
+        collection: "eaiser.users".to_owned(),
+        state: State::Failed,
+        message: "DuplicateKey (11000): E11000 duplicate key error (values not shown)".to_owned(),
+    };
+    let upkeep = Upkeep { indexes: vec![index], ..Upkeep::default() };
+    let driven = Driven { upkeep, ..settled() };
+    check("index", &compute(&plan, running(&plan), &Applied::default(), &driven), false);
 }
 
 #[test]

@@ -30,6 +30,7 @@ var wanted = map[string]status.Status{
 	"paused":     status.CurrentStatus,
 	"stopped":    status.InProgressStatus,
 	"deleting":   status.TerminatingStatus,
+	"index":      status.FailedStatus,
 }
 
 func TestEveryStatusIsSeenAsItIs(t *testing.T) {

@@ -9,6 +9,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::PORT;
 use crate::crd::{EnvironmentSource, EnvironmentVariable};
+use crate::desired::mongodb::tls;
 use crate::desired::stage::Stage;
 use crate::desired::{meta, mongodb, pod, redis};
 use crate::names::{ANNOTATION_CONFIGURATION, APPLICATION_DATABASE, Tier};
@@ -48,7 +49,7 @@ pub fn build(plan: &Plan, snapshot: &Snapshot, stage: Stage) -> Deployment {
                     identity.labels(Tier::Api),
                     [(ANNOTATION_CONFIGURATION.to_owned(), secrets_digest(plan, snapshot))].into(),
                 )),
-                spec: Some(pod_spec(plan)),
+                spec: Some(pod_spec(plan, snapshot)),
             },
             ..DeploymentSpec::default()
         }),
@@ -60,7 +61,10 @@ pub fn build(plan: &Plan, snapshot: &Snapshot, stage: Stage) -> Deployment {
 fn secrets_digest(plan: &Plan, snapshot: &Snapshot) -> String {
     let credentials = &snapshot.credentials;
     let uri = mongodb::uri(plan, crate::names::APPLICATION_USER, &credentials.mongodb_password);
-    meta::digest([uri.as_str(), credentials.redis_password.expose()])
+    let uri = tls::uri(uri, tls::now(plan, snapshot));
+    let authorities = tls::api_authorities(plan, snapshot);
+    let texts = [uri.as_str(), credentials.redis_password.expose()];
+    meta::digest(texts.into_iter().chain(authorities.as_deref()))
 }
 
 /// The exact count, where it is ours to say. An autoscaler does nothing about a Deployment at zero,
@@ -75,14 +79,14 @@ fn replicas(plan: &Plan, snapshot: &Snapshot, stage: Stage) -> Option<i64> {
     }
 }
 
-fn pod_spec(plan: &Plan) -> PodSpec {
+fn pod_spec(plan: &Plan, snapshot: &Snapshot) -> PodSpec {
     let identity = &plan.identity;
     let selector = meta::selector(identity, Tier::Api);
     let mut spread = vec![pod::spread(selector.clone(), pod::HOST)];
     if plan.api.zones > 1 {
         spread.push(pod::spread(selector, pod::ZONE));
     }
-    PodSpec {
+    let mut spec = PodSpec {
         automount_service_account_token: Some(false),
         containers: vec![container(plan)],
         enable_service_links: Some(false),
@@ -92,7 +96,9 @@ fn pod_spec(plan: &Plan) -> PodSpec {
         topology_spread_constraints: Some(spread),
         volumes: Some(vec![pod::scratch("tmp")]),
         ..PodSpec::default()
-    }
+    };
+    tls::mount_authorities(plan, tls::now(plan, snapshot), &mut spec);
+    spec
 }
 
 fn container(plan: &Plan) -> Container {

@@ -4,10 +4,12 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::tls;
 use crate::desired::meta;
 use crate::names::{APPLICATION_DATABASE, APPLICATION_USER, Tier};
 use crate::password::Password;
 use crate::plan::Plan;
+use crate::snapshot::Snapshot;
 use crate::snapshot::credentials::KEY_PASSWORD;
 
 /// Key of the connection string in its Secret.
@@ -17,13 +19,15 @@ pub const KEY_URI: &str = "uri";
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// Secret with user, password and connection string.
-pub fn secret(plan: &Plan, password: &Password) -> Secret {
+pub fn secret(plan: &Plan, snapshot: &Snapshot) -> Secret {
     let identity = &plan.identity;
+    let password = &snapshot.credentials.mongodb_password;
+    let uri = tls::uri(uri(plan, APPLICATION_USER, password), tls::now(plan, snapshot));
     let data = [
         ("username", APPLICATION_USER.to_owned()),
         (KEY_PASSWORD, password.expose().to_owned()),
         ("database", APPLICATION_DATABASE.to_owned()),
-        (KEY_URI, uri(plan, APPLICATION_USER, password)),
+        (KEY_URI, uri),
     ];
     Secret {
         metadata: meta::object(identity, Tier::MongoDb, identity.mongodb_connection()),

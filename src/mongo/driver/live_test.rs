@@ -14,11 +14,11 @@ use mongodb::bson::doc;
 use mongodb::options::WriteConcern;
 
 use super::{Outcome, run};
+use crate::mongo::Connections;
 use crate::mongo::observe::{self, Credentials, Target};
 use crate::mongo::steps::{Next, Step, next};
 use crate::mongo::topology::{Topology, UserState, View};
 use crate::mongo::wanted::{ApplicationUser, Wanted, WantedMember};
-use crate::mongo::{Connections, connections};
 use crate::password::Password;
 
 const KEY: &str = "bG9vcGJhY2stdGVzdC1rZXlmaWxlLWNvbnRlbnQ=";
@@ -184,7 +184,9 @@ impl Lab {
     }
 
     fn application(&self, pod: usize) -> mongodb::Client {
-        connections::client(self.address(pod), "app", "shop", self.password.expose().to_owned()).unwrap()
+        let member = (self.host(pod), self.address(pod));
+        let password = self.password.expose().to_owned();
+        self.connections.client((&member.0, member.1), "app", "shop", password).unwrap()
     }
 }
 

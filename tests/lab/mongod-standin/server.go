@@ -89,7 +89,13 @@ func (s *server) handle(conn net.Conn) {
 		conn.Close()
 		return
 	}
-	r := bufio.NewReaderSize(conn, 64<<10)
+	raw := conn
+	conn, r, err := s.m.transport.accept(raw)
+	if err != nil {
+		logLine("I", "NETWORK", "Error receiving request from client. Ending connection from remote", "remote", raw.RemoteAddr().String(), "error", err.Error())
+		raw.Close()
+		return
+	}
 	if first, err := r.Peek(len(peerMagic)); err == nil && string(first) == peerMagic {
 		_, _ = r.Discard(len(peerMagic))
 		if err := s.m.acceptPeer(bufferedConn{conn, r}); err != nil {
@@ -216,6 +222,9 @@ func (s *session) read(c command) (any, error) {
 	}
 	if n, _ := reply.Lookup("code").AsInt64OK(); code(n) == commandNotFound {
 		return nil, fail(commandNotFound, "no such command: '%s'", strings.TrimSpace(c.name))
+	}
+	if c.name == "listIndexes" {
+		return s.m.fsm.withOptions(c.body, reply)
 	}
 	return reply, nil
 }

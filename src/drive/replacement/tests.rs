@@ -156,6 +156,7 @@ fn renamed(topology: Topology) -> Topology {
                 one.insert("host", renamed);
             }
             member.config = ReplicaSetConfig::parse(document).unwrap();
+            member.own_host = member.own_host.as_deref().map(host);
             let peers = std::mem::take(&mut member.peers);
             member.peers = peers.into_iter().map(|(name, peer)| (host(&name), peer)).collect();
         }

@@ -7,9 +7,11 @@ mod mongodb;
 mod monitoring;
 mod operation;
 mod redis;
+mod replacement;
 mod resources;
 mod rules;
 mod status;
+mod storage;
 
 pub use api::{
     ApiSpec, AutoscalingSpec, EnvironmentSource, EnvironmentVariable, KeyReference, ObjectReference,
@@ -21,12 +23,14 @@ pub use mongodb::{IndexKey, IndexOrder, IndexSpec, MongoDbSpec, MongoDbTls, TlsM
 pub use monitoring::{MonitoringMode, MonitoringSpec};
 pub use operation::{DeletionPolicy, OperationSpec};
 pub use redis::{MaxmemoryPolicy, Persistence, RedisSpec};
+pub use replacement::{ReplacedMember, ReplacementStatus};
 pub use resources::{ResourceAmounts, Resources, Storage};
 pub use status::{
     ApiStatus, CapacityStatus, ConstraintStatus, EaiserClusterStatus, Endpoints, ForcedOutcome,
     ForcedReconfiguration, MongoDbIndexStatus, MongoDbMemberStatus, MongoDbStatus, RedisShardStatus,
     RedisStatus,
 };
+pub use storage::StorageStatus;
 
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
@@ -62,7 +66,8 @@ use serde::{Deserialize, Serialize};
     printcolumn(name = "Message", type_ = "string", json_path = ".status.message", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     validation = Rule::new("size(self.metadata.name) <= 40").message("metadata.name must be at most 40 characters: names of pods and Services are derived from it").reason(Reason::FieldValueInvalid),
-    validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')").message("metadata.name must start with a letter and hold only lower-case letters, digits and '-': Services are named after it")
+    validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')").message("metadata.name must start with a letter and hold only lower-case letters, digits and '-': Services are named after it"),
+    validation = Rule::new("!isQuantity(self.spec.mongodb.storage.size) || quantity(self.spec.mongodb.storage.size).compareTo(quantity(oldSelf.spec.mongodb.storage.size)) >= 0 || (has(oldSelf.status) && has(oldSelf.status.mongodb) && has(oldSelf.status.mongodb.storage) && has(oldSelf.status.mongodb.storage.minimumSize) && isQuantity(oldSelf.status.mongodb.storage.minimumSize) && quantity(self.spec.mongodb.storage.size).compareTo(quantity(oldSelf.status.mongodb.storage.minimumSize)) >= 0)").message("mongodb.storage.size cannot shrink: no volume does; a growth that no volume has taken up may be taken back, down to status.mongodb.storage.minimumSize").field_path(".spec.mongodb.storage.size")
 )]
 #[x_kube(
     validation = Rule::new("!has(self.capacity.baselineUsers) || self.capacity.baselineUsers <= self.capacity.users").message("capacity.baselineUsers must not exceed capacity.users").field_path(".capacity.baselineUsers"),

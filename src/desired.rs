@@ -10,6 +10,7 @@ pub mod network_policies;
 pub mod pod;
 pub mod redis;
 pub mod stage;
+mod storage;
 
 #[cfg(test)]
 mod tests;
@@ -100,6 +101,8 @@ pub fn build(plan: &Plan, snapshot: &Snapshot) -> Desired {
     let stage = Stage::of(plan, snapshot);
     mongodb::build(plan, snapshot, stage, &mut desired);
     redis::build(plan, snapshot, stage, &mut desired);
+    let sets = std::mem::take(&mut desired.stateful_sets).into_iter();
+    desired.stateful_sets = sets.map(|set| storage::follow_volumes(set, &snapshot.children)).collect();
     api::build(plan, snapshot, stage, &mut desired);
     gateway::build(plan, stage, &mut desired);
     network_policies::build(plan, &mut desired);

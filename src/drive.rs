@@ -1,11 +1,15 @@
 //! Step 5 of a pass: at most one step per database. [`next`] decides and is pure; [`run`] acts.
 
 pub mod forced;
+pub mod readiness;
+pub mod replacement;
 pub mod roll;
 mod run;
+pub mod storage;
 
 use std::time::{Duration, Instant};
 
+pub use replacement::Replacement;
 pub use roll::{Roll, Rolls};
 pub use run::{Hands, run};
 
@@ -27,6 +31,12 @@ pub struct Steps {
     pub redis: redis_cluster::Next,
     /// Pods to replace, in either tier.
     pub rolls: Rolls,
+    /// Claims that shall ask for another size.
+    pub resizes: Vec<storage::Resize>,
+    /// A member that is to be emptied and filled anew.
+    pub replacement: Replacement,
+    /// Pods whose readiness turns.
+    pub turns: Vec<readiness::Turn>,
     /// What somebody asks for by force.
     pub forced: Verdict,
     /// Versions and indexes of the replica set.
@@ -50,6 +60,10 @@ pub struct Driven {
     pub done: Vec<(&'static str, String)>,
     /// Steps that failed: (reason, sentence).
     pub failed: Vec<(&'static str, String)>,
+    /// A volume that the API server does not let grow.
+    pub refused: Option<storage::Refusal>,
+    /// How far the replacement of a member is.
+    pub replacement: Replacement,
     /// How long each step that was carried out took.
     pub took: Vec<Took>,
 }
@@ -97,21 +111,30 @@ impl Driven {
 }
 
 impl Driven {
-    /// Whether the API server failed to replace a pod. Unlike a database, it is not asked again at the
+    /// Whether the API server failed to replace a pod or to change a claim. Unlike a database, it is not asked again at the
     /// pace of a forming cluster.
     pub fn server_failed(&self) -> bool {
-        self.failed.iter().any(|(reason, _)| *reason == run::ROLL_FAILED)
+        let of_the_server = [
+            run::ROLL_FAILED,
+            storage::ask::RESIZE_FAILED,
+            replacement::act::REPLACE_FAILED,
+            readiness::tell::READINESS_FAILED,
+        ];
+        self.failed.iter().any(|(reason, _)| of_the_server.contains(reason))
     }
 }
 
 /// Decides.
 pub fn next(plan: &Plan, snapshot: &Snapshot, initiated_before: bool, forced: Verdict) -> Steps {
     let wanted = mongodb_wanted(plan, &snapshot.credentials, initiated_before);
-    let mongodb = mongo::steps::next(&wanted, &snapshot.mongodb);
+    let replacement = replacement::next(plan, snapshot);
+    let mongodb = replacement.overlaid(mongo::steps::next(&wanted, &snapshot.mongodb));
     let redis = redis_cluster::next(&redis_wanted(plan), &snapshot.redis);
     let rolls = roll::next(plan, snapshot, &mongodb, &redis);
     let upkeep = Upkeep::default();
-    let steps = Steps { mongodb, redis, rolls, forced, upkeep }.within(Stage::of(plan, snapshot));
+    let (resizes, turns) = (storage::next(plan, snapshot), readiness::next(plan, snapshot));
+    let steps = Steps { mongodb, redis, rolls, resizes, replacement, turns, forced, upkeep };
+    let steps = steps.within(Stage::of(plan, snapshot));
     let hold = match plan.mode {
         Mode::Paused => Some("the cluster is paused".to_owned()),
         Mode::Running | Mode::Stopped => unrest(&steps.mongodb, &steps.rolls.mongodb),
@@ -146,6 +169,7 @@ impl Steps {
         let stopping = matches!(stage.progress, Progress::Stopping | Progress::Stopped);
         if stopping || !stage.mongodb {
             self.rolls.mongodb = Roll::Done;
+            self.replacement.action = None;
         }
         if stopping || !stage.redis {
             self.rolls.redis = Roll::Done;
@@ -155,9 +179,9 @@ impl Steps {
 
     /// Decided and not carried out, as while the cluster is paused.
     pub fn untaken(self) -> Driven {
-        let Self { mongodb, redis, rolls, forced, upkeep } = self;
+        let Self { mongodb, redis, rolls, forced, upkeep, replacement, .. } = self;
         let (done, failed, took) = (Vec::new(), Vec::new(), Vec::new());
-        Driven { mongodb, redis, rolls, forced, upkeep, done, failed, took }
+        Driven { mongodb, redis, rolls, forced, upkeep, done, failed, took, refused: None, replacement }
     }
 }
 

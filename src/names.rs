@@ -48,6 +48,12 @@ pub const ANNOTATION_RENEW_AFTER: &str = "mongodb.eaiser.io/renew-after";
 /// Pod template annotation: digest of the keyfile, once a rotation was asked for.
 pub const ANNOTATION_KEYFILE: &str = "mongodb.eaiser.io/keyfile";
 
+/// Annotation on a cluster: the member of the replica set that is to be emptied and filled anew, see
+/// [`crate::drive::replacement`].
+pub const ANNOTATION_REPLACE: &str = "mongodb.eaiser.io/replace";
+/// Condition of a MongoDB pod by which its readiness follows the state of its member.
+pub const CONDITION_MEMBER: &str = "mongodb.eaiser.io/member";
+
 /// Finalizer of a cluster whose volumes are to be deleted with it; no other cluster has one.
 pub const FINALIZER: &str = "eaiser.io/purge-volumes";
 
@@ -247,6 +253,11 @@ pub fn pod_of_claim(claim: &str) -> Option<&str> {
     claim.strip_prefix(DATA_VOLUME)?.strip_prefix('-')
 }
 
+/// The claim of a pod's volume, as its StatefulSet names it.
+pub fn claim_of_pod(pod: &str) -> String {
+    format!("{DATA_VOLUME}-{pod}")
+}
+
 /// Cuts at a character boundary and marks the cut.
 pub fn truncate(text: &str, longest: usize) -> String {
     if text.len() <= longest {
@@ -303,6 +314,7 @@ mod tests {
             assert_eq!(cluster_of_child(child), cluster, "{child}");
         }
         assert_eq!(pod_of_claim("data-eaiser-mongodb-0"), Some("eaiser-mongodb-0"));
+        assert_eq!(claim_of_pod("eaiser-mongodb-0"), "data-eaiser-mongodb-0");
     }
 
     #[test]

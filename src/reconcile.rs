@@ -22,6 +22,7 @@ use crate::apply::{self, Applied};
 use crate::crd::{EaiserCluster, EaiserClusterStatus};
 use crate::desired;
 use crate::drive;
+use crate::drive::replacement::Replacements;
 use crate::names::{Identity, Tier};
 use crate::plan::{self, Mode, Plan};
 use crate::runtime::metrics::clusters::Seen;
@@ -119,7 +120,8 @@ async fn pass(cluster: &EaiserCluster, context: &Context) -> Result<Action, Erro
     let plan = plan::plan(identity, &cluster.spec, &context.settings);
     watch.lap(Phase::Plan, measure::plan(&plan));
     match plan {
-        Ok(plan) => carry_out(&plan, cluster, context, &session, watch).await,
+        // On the heap, as the pass itself.
+        Ok(plan) => Box::pin(carry_out(&plan, cluster, context, &session, watch)).await,
         Err(problems) => {
             let mode = plan::operation::plan(&cluster.spec.operation);
             let previous = session.published.newest(cluster.meta(), cluster.status.as_ref());
@@ -150,7 +152,8 @@ async fn carry_out(
     let requests = cluster.annotations().clone();
     let prometheuses = context.caches.prometheuses();
     let mongodb_facts = seen.mongodb_facts.remembering(status::remembered(previous));
-    let snapshot = Snapshot { prometheuses, certificates, requests, mongodb_facts, ..seen };
+    let replacements = Replacements::of(cluster, previous);
+    let snapshot = Snapshot { prometheuses, certificates, requests, mongodb_facts, replacements, ..seen };
     watch.lap(Phase::Snapshot, measure::Outcome::Applied);
     let look = measure::Look { topology: &snapshot.mongodb, at: Instant::now(), mode: plan.mode };
 
@@ -166,8 +169,14 @@ async fn carry_out(
         let (identity, memory) = (&plan.identity, &session.memory);
         let applied = apply::apply(&context.client, identity, desired, &snapshot.children, memory).await;
         watch.lap(Phase::Apply, measure::apply(&applied));
-        let hands =
-            drive::Hands { connections: &connections, client: &context.client, fence: &context.fence };
+        let hands = drive::Hands {
+            connections: &connections,
+            client: &context.client,
+            fence: &context.fence,
+            asked: &session.asked,
+            told: &session.told,
+            now: &context.now(),
+        };
         let driven = Box::pin(drive::run(plan, &snapshot, steps, hands)).await;
         watch.lap(Phase::Drive, measure::drive(&driven));
         (applied, driven)

@@ -8,6 +8,7 @@ pub mod pods;
 pub mod prometheuses;
 pub mod served;
 pub mod take;
+pub mod volumes;
 
 pub use certificates::Certificates;
 pub use children::Children;
@@ -16,9 +17,11 @@ pub use credentials::Credentials;
 pub use pods::{PodRevision, StatefulPods};
 pub use prometheuses::{Prometheuses, Sight};
 pub use served::ServedKinds;
+pub use volumes::Volume;
 
 use std::collections::BTreeMap;
 
+use crate::drive::replacement::Replacements;
 use crate::mongo;
 use crate::password::Password;
 use crate::redis_cluster;
@@ -46,6 +49,8 @@ pub struct Snapshot {
     pub mongodb_facts: mongo::Facts,
     /// The Redis Cluster, as each node sees it.
     pub redis: redis_cluster::Topology,
+    /// A member that is to be replaced, by the cluster's annotation and its last status.
+    pub replacements: Replacements,
 }
 
 impl Snapshot {
@@ -62,6 +67,7 @@ impl Snapshot {
             mongodb_logins: BTreeMap::new(),
             mongodb_facts: mongo::Facts::default(),
             redis: redis_cluster::Topology::default(),
+            replacements: Replacements::default(),
         }
     }
 }

@@ -6,9 +6,11 @@ pub mod condition;
 pub mod news;
 mod no_primary;
 mod operation;
+mod replacement;
 mod report;
 mod rolling;
 mod selection;
+mod storage;
 mod tiers;
 mod upkeep;
 
@@ -80,7 +82,7 @@ pub fn compute(
         (false, Some(_)) => "Degraded",
         (false, None) => "Forming",
     });
-    let message = if progressing.reason == reason::ROLLING { progressing.message } else { overall.message };
+    let message = if UNDER_WAY.contains(&progressing.reason) { progressing.message } else { overall.message };
     let message = if mode == Mode::Paused { format!("paused; {message}") } else { message };
     conditions.extend(for_kstatus);
     conditions.extend(tiers);
@@ -165,10 +167,12 @@ pub fn unreadable(
     }
 }
 
-/// Whether waiting cannot help: only a person can correct a name or a spec. Everything else that
+/// Whether waiting cannot help: only a person can correct a name, a class or a spec. Everything else that
 /// fails may end by itself, as a full node or a missing image do, and tools shall go on waiting.
 fn needs_a_person(reason: &str) -> bool {
-    [reason::FOREIGN_OBJECT, reason::VERSION_REFUSED, reason::INDEX_FAILED].contains(&reason)
+    let by_a_person =
+        [reason::FOREIGN_OBJECT, reason::EXPANSION_REFUSED, reason::VERSION_REFUSED, reason::INDEX_FAILED];
+    by_a_person.contains(&reason)
 }
 
 /// kstatus, which Argo CD, Flux and kpt wait by, reads two conditions of its own: they are listed
@@ -203,21 +207,21 @@ fn missing<'a>(tiers: &'a [(&'static str, Verdict)]) -> Option<&'a Verdict> {
     needed.into_iter().filter_map(of).find(|verdict| !verdict.holds && verdict.reason != reason::NOT_SELECTED)
 }
 
+/// Reasons of tiers that serve while they are on their way to the spec.
+const UNDER_WAY: [&str; 4] =
+    [reason::ROLLING, reason::INDEX_BUILDING, reason::VOLUMES_GROWING, reason::FILE_SYSTEM_RESIZE_PENDING];
+
 /// A cluster that serves may still be on its way to its spec; tools that wait for a change wait for
 /// the end of this condition.
 fn progressing(overall: &Verdict, tiers: &[(&'static str, Verdict)], unseen: Option<&str>) -> Verdict {
     if !overall.holds {
         return Verdict::on(overall.reason, overall.message.clone());
     }
-    let rolling: Vec<&str> = tiers
-        .iter()
-        .filter(|(_, verdict)| [reason::ROLLING, reason::INDEX_BUILDING].contains(&verdict.reason))
-        .map(|(_, verdict)| verdict.message.as_str())
-        .collect();
-    if !rolling.is_empty() {
-        let first = tiers.iter().map(|(_, verdict)| verdict.reason);
-        let reason = first.into_iter().find(|reason| *reason == reason::ROLLING);
-        return Verdict::on(reason.unwrap_or(reason::INDEX_BUILDING), rolling.join("; "));
+    let tiers = tiers.iter().map(|(_, verdict)| verdict);
+    let under_way: Vec<&Verdict> = tiers.filter(|verdict| UNDER_WAY.contains(&verdict.reason)).collect();
+    if let Some(first) = under_way.first() {
+        let messages: Vec<&str> = under_way.iter().map(|verdict| verdict.message.as_str()).collect();
+        return Verdict::on(first.reason, messages.join("; "));
     }
     match unseen {
         Some(object) => {

@@ -9,44 +9,72 @@ use serde_json::Value;
 use super::child::{Live, digest};
 use super::drift::covers;
 
-/// Fields of containers that the first version did not render, none of which running pods need.
-const ADDED_TO_CONTAINERS: [&str; 1] = ["terminationMessagePolicy"];
+/// What later versions added to pods, newest first; running pods need none of it.
+const ADDITIONS: [Addition; 2] =
+    [Addition::OfPods("readinessGates"), Addition::OfContainers("terminationMessagePolicy")];
 
-/// The rendering to hold against the live object: with the additions, or without.
+/// A field, and where it is.
+#[derive(Clone, Copy, Debug)]
+enum Addition {
+    /// Of the pod's spec.
+    OfPods(&'static str),
+    /// Of each container.
+    OfContainers(&'static str),
+}
+
+/// The rendering to hold against the live object: with the additions, without the newest, and so on.
 pub(super) fn settle(rendered: Value, live: Option<&Live>) -> Value {
     // What was written last is still right: most passes end here, without a look at the object.
     let Some(live) = live.filter(|live| live.digest.as_deref() != Some(&digest(&rendered))) else {
         return rendered;
     };
-    let Some(without) = without_additions(&rendered) else {
-        return rendered;
-    };
-    if live.digest.as_deref() == Some(&digest(&without)) {
-        return without;
+    let older = older_renderings(&rendered);
+    if let Some(same) = older.iter().find(|older| live.digest.as_deref() == Some(&digest(older))) {
+        return same.clone();
     }
     let template = "/spec/template";
     let has = |wanted: &Value| match (live.object.pointer(template), wanted.pointer(template)) {
         (Some(live), Some(wanted)) => covers(live, wanted),
         _ => false,
     };
-    if has(&without) && !has(&rendered) { without } else { rendered }
+    // The fullest that restarts nothing: one that leaves out what is there would restart the pods too.
+    if has(&rendered) {
+        return rendered;
+    }
+    older.into_iter().find(has).unwrap_or(rendered)
 }
 
-/// The workload as the first version would have rendered it; none of what has no pod template, or
-/// holds no addition.
-fn without_additions(rendered: &Value) -> Option<Value> {
+/// The workload as earlier versions would have rendered it, newest first; none of what has no pod
+/// template, or holds no addition.
+fn older_renderings(rendered: &Value) -> Vec<Value> {
+    let mut all = Vec::new();
     let mut without = rendered.clone();
-    let pod = without.pointer_mut("/spec/template/spec")?;
-    let mut removed = false;
-    for list in ["containers", "initContainers"] {
-        for container in pod.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
-            for field in ADDED_TO_CONTAINERS {
-                removed |=
-                    container.as_object_mut().is_some_and(|container| container.remove(field).is_some());
-            }
+    for addition in ADDITIONS {
+        if addition.take_from(&mut without) {
+            all.push(without.clone());
         }
     }
-    removed.then_some(without)
+    all
+}
+
+impl Addition {
+    /// Whether it was there.
+    fn take_from(self, workload: &mut Value) -> bool {
+        let Some(pod) = workload.pointer_mut("/spec/template/spec").and_then(Value::as_object_mut) else {
+            return false;
+        };
+        let field = match self {
+            Self::OfPods(field) => return pod.remove(field).is_some(),
+            Self::OfContainers(field) => field,
+        };
+        let mut removed = false;
+        for list in ["containers", "initContainers"] {
+            for container in pod.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
+                removed |= container.as_object_mut().is_some_and(|one| one.remove(field).is_some());
+            }
+        }
+        removed
+    }
 }
 
 #[cfg(test)]
@@ -124,6 +152,39 @@ mod tests {
         assert_eq!(policy(&changed), Some(&json!("FallbackToLogsOnError")));
         let scaled = Child::new(&new("redis:9", 3), &live(&changed));
         assert_eq!(policy(&scaled), Some(&json!("FallbackToLogsOnError")));
+    }
+
+    fn gated(image: &str) -> StatefulSet {
+        let mut set = serde_json::to_value(new(image, 2)).unwrap();
+        set["spec"]["template"]["spec"]["readinessGates"] = json!([{"conditionType": "member"}]);
+        serde_json::from_value(set).unwrap()
+    }
+
+    fn gates(child: &Child) -> Option<&Value> {
+        child.rendered.pointer("/spec/template/spec/readinessGates")
+    }
+
+    #[test]
+    fn each_version_keeps_what_the_one_before_it_added() {
+        let of_the_last_version = live(&Child::new(&new("redis:8", 2), &[]));
+        let child = Child::new(&gated("redis:8"), &of_the_last_version);
+        assert_eq!((gates(&child), policy(&child)), (None, Some(&json!("FallbackToLogsOnError"))));
+        assert_eq!(Some(child.digest), child.live.unwrap().digest, "so nothing is written");
+
+        let child = Child::new(&gated("redis:8"), &old("redis:8"));
+        assert_eq!((gates(&child), policy(&child)), (None, None), "two versions at once");
+
+        let child = Child::new(&gated("redis:9"), &of_the_last_version);
+        assert!(gates(&child).is_some(), "with the next restart");
+    }
+
+    #[test]
+    fn a_change_of_scale_after_an_upgrade_takes_nothing_away() {
+        let of_the_last_version = live(&Child::new(&new("redis:8", 2), &[]));
+        let mut scaled = gated("redis:8");
+        scaled.spec.as_mut().unwrap().replicas = Some(3);
+        let child = Child::new(&scaled, &of_the_last_version);
+        assert_eq!((gates(&child), policy(&child)), (None, Some(&json!("FallbackToLogsOnError"))));
     }
 
     #[test]

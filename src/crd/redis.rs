@@ -7,6 +7,7 @@ use super::{Resources, Storage, rules};
 
 /// The Redis Cluster.
 #[derive(JsonSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[schemars(extend("x-kubernetes-validations" = [{"rule": "self.storage.size == oldSelf.storage.size", "message": "redis.storage.size cannot be changed: this version neither grows nor shrinks the volumes of Redis", "fieldPath": ".storage.size"}]))]
 #[serde(rename_all = "camelCase", default)]
 pub struct RedisSpec {
     /// Number of primaries that share the 16384 slots, at least 3. It cannot be changed yet:

@@ -45,7 +45,8 @@ pub struct ResourceAmounts {
 #[schemars(extend("x-kubernetes-validations" = [{"rule": "has(self.className) == has(oldSelf.className)", "message": "storage.className cannot be changed, added or removed: Kubernetes cannot move a volume to another class", "fieldPath": ".className"}]))]
 #[serde(rename_all = "camelCase", default)]
 pub struct Storage {
-    /// Size of each volume. It cannot be changed yet: growing volumes comes with a later release.
+    /// Size of each volume. MongoDB's can grow while it serves, when the StorageClass allows it, and
+    /// never shrink; Redis's cannot be changed yet.
     #[schemars(length(min = 1, max = 16), extend("x-kubernetes-validations" = rules::size()))]
     pub size: String,
     /// StorageClass of each volume. Default: the cluster's default class. It cannot be changed.

@@ -86,16 +86,10 @@ pub(super) fn labels() -> Value {
 
 /// Size of a volume that is never resized.
 pub(super) fn size() -> Value {
-    json!([
-        rule(
-            "self.matches('^[0-9]+([KMGT]i|[kMGT])?$') && isQuantity(self) && quantity(self).compareTo(quantity('64Mi')) >= 0",
-            "must be a whole quantity of at least 64Mi, for example 25Gi"
-        ),
-        rule(
-            "self == oldSelf",
-            "storage.size cannot be changed: volumes are neither grown nor shrunk by this version"
-        ),
-    ])
+    json!([rule(
+        "self.matches('^[0-9]+([KMGT]i|[kMGT])?$') && isQuantity(self) && quantity(self).compareTo(quantity('64Mi')) >= 0",
+        "must be a whole quantity of at least 64Mi, for example 25Gi"
+    ),])
 }
 
 /// StorageClass of a volume that never moves.

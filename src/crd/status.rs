@@ -6,6 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::{ReplacedMember, ReplacementStatus, StorageStatus};
 pub use forced::{ForcedOutcome, ForcedReconfiguration};
 
 /// Observed state of the cluster.
@@ -100,6 +101,16 @@ pub struct MongoDbStatus {
     pub primary: Option<String>,
     /// Members by pod name.
     pub members: Vec<MongoDbMemberStatus>,
+    /// Their volumes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storage: Option<StorageStatus>,
+    /// What the annotation `mongodb.eaiser.io/replace` asks for, and how far it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replacement: Option<ReplacementStatus>,
+    /// Members that were replaced, each with what it was last; a plain request for one of them is not
+    /// served again.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub replaced: Vec<ReplacedMember>,
     /// The last reconfiguration by force that somebody asked for; it outlives the annotation, so that
     /// putting that back does nothing.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -7,7 +7,7 @@ mod stateful_set;
 pub mod tls;
 
 use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
+use k8s_openapi::api::core::v1::{Pod, Service, ServicePort, ServiceSpec};
 use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::ResourceExt;
@@ -72,16 +72,30 @@ fn with_image(plan: &Plan, image: String) -> Plan {
 fn members(plan: &Plan, snapshot: &Snapshot, stage: Stage) -> StatefulSet {
     let chosen = image::choose(plan, snapshot);
     let plan = &with_image(plan, chosen.image);
-    if stage.mongodb {
-        return stateful_set::build(plan, snapshot, pods_to_keep(plan, snapshot));
+    let replicas = if stage.mongodb { pods_to_keep(plan, snapshot) } else { 0 };
+    let mut set = stateful_set::build(plan, snapshot, replicas);
+    if is_made_anew_around_pods_without_gate(plan, snapshot)
+        && let Some(pod) = set.spec.as_mut().and_then(|spec| spec.template.spec.as_mut())
+    {
+        pod.readiness_gates = None;
     }
-    let mut set = stateful_set::build(plan, snapshot, 0);
+    if stage.mongodb {
+        return set;
+    }
     let live = find(&snapshot.children.stateful_sets, &plan.identity.tier(Tier::MongoDb));
     if let Some(members) = live.map(members_before_stop).filter(|members| *members > 0) {
         let annotations = set.metadata.annotations.get_or_insert_default();
         annotations.insert(ANNOTATION_MEMBERS.to_owned(), members.to_string());
     }
     set
+}
+
+/// Without a live set to compare with, nothing would tell that its pods come from a version that knew
+/// no gate, and they would restart for it.
+fn is_made_anew_around_pods_without_gate(plan: &Plan, snapshot: &Snapshot) -> bool {
+    let live = find(&snapshot.children.stateful_sets, &plan.identity.tier(Tier::MongoDb));
+    let gates = |pod: &Pod| pod.spec.as_ref().is_some_and(|spec| spec.readiness_gates.is_some());
+    live.is_none() && snapshot.children.pods_of(Tier::MongoDb).any(|pod| !gates(pod))
 }
 
 /// Pods of the live set, or those it had before it was stopped. The spec may ask for fewer members

@@ -3,10 +3,16 @@
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::Client;
 use kube::api::{Api, DeleteParams, ListParams, Preconditions};
 
+use super::readiness::Turn;
+use super::readiness::tell::{self, Told};
+use super::replacement::{Replacement, act};
 use super::roll::{self, Action, Deletion, Roll};
+use super::storage::Resize;
+use super::storage::ask::{self, Asked};
 use super::{Database, Driven, Steps, Took, mongodb_wanted, redis_wanted};
 use crate::fence::Fence;
 use crate::mongo::forced::Verdict;
@@ -39,6 +45,12 @@ pub struct Hands<'a> {
     pub client: &'a Client,
     /// The right to act. The client asks it by itself; commands to a database ask it here.
     pub fence: &'a Fence,
+    /// What was asked of volume claims before.
+    pub asked: &'a Asked,
+    /// What was told of pods before.
+    pub told: &'a Told,
+    /// The time that conditions of pods carry.
+    pub now: &'a Time,
 }
 
 /// What a step needs to know, and to act.
@@ -52,18 +64,21 @@ struct Edge<'a> {
 /// other database and the status go on.
 pub async fn run(plan: &Plan, snapshot: &Snapshot, steps: Steps, hands: Hands<'_>) -> Driven {
     let edge = Edge { plan, snapshot, hands };
-    let Steps { mongodb, redis, rolls, forced, upkeep } = steps;
+    let Steps { mongodb, redis, rolls, forced, upkeep, resizes, replacement, turns } = steps;
     // A tier rolls only when its own steps are done, unless the pod serves nobody.
-    let (members, nodes, member_pods, node_pods, force, task) = tokio::join!(
+    let (members, nodes, member_pods, node_pods, force, task, emptying) = tokio::join!(
         timed(Box::pin(edge.mongodb_step(&mongodb))),
         timed(Box::pin(edge.redis_step(&redis))),
         timed(Box::pin(edge.roll(&rolls.mongodb))),
         timed(Box::pin(edge.roll(&rolls.redis))),
         timed(Box::pin(edge.force(&forced))),
         timed(Box::pin(edge.begin(upkeep.task.as_ref()))),
+        timed(Box::pin(edge.replace(&replacement))),
     );
-    let mut driven = Steps { mongodb, redis, rolls, forced, upkeep }.untaken();
-    let of_mongodb = [members, member_pods, force, task].map(|report| (Database::MongoDb, report));
+    let steps =
+        Steps { resizes: Vec::new(), turns: Vec::new(), mongodb, redis, rolls, forced, upkeep, replacement };
+    let mut driven = steps.untaken();
+    let of_mongodb = [members, member_pods, force, task, emptying].map(|report| (Database::MongoDb, report));
     let of_redis = [nodes, node_pods].map(|report| (Database::Redis, report));
     for (database, report) in of_mongodb.into_iter().chain(of_redis) {
         match report {
@@ -75,6 +90,7 @@ pub async fn run(plan: &Plan, snapshot: &Snapshot, steps: Steps, hands: Hands<'_
             None => {}
         }
     }
+    edge.care(&resizes, &turns, &mut driven).await;
     driven
 }
 
@@ -163,6 +179,26 @@ impl Edge<'_> {
                 .await
             }
         }
+    }
+
+    /// Volumes and the readiness of pods: neither changes what a database does.
+    async fn care(&self, resizes: &[Resize], turns: &[Turn], driven: &mut Driven) {
+        let Hands { client, asked, told, now, .. } = self.hands;
+        let namespace = &self.plan.identity.namespace;
+        let (reports, refused) = ask::all(client, namespace, resizes, asked).await;
+        driven.refused = refused;
+        for report in reports {
+            match report {
+                Ok(done) => driven.done.push(done),
+                Err(failed) => driven.failed.push(failed),
+            }
+        }
+        let unset = tell::all(client, namespace, turns, told, now).await;
+        driven.failed.extend(unset.into_iter().map(|sentence| (tell::READINESS_FAILED, sentence)));
+    }
+
+    async fn replace(&self, replacement: &Replacement) -> Option<Report> {
+        act::run(self.hands.client, &self.plan.identity, replacement.action.as_ref()?).await
     }
 
     async fn delete(&self, deletion: &Deletion) -> Option<Report> {

@@ -93,8 +93,8 @@ pub enum Step {
         /// Host to give the vote to.
         host: String,
     },
-    /// Precondition: an unwanted member that is not primary has a vote, and the remaining voters
-    /// have a majority up.
+    /// Precondition: an unwanted member, or one about to be emptied, that is not primary has a vote,
+    /// and the remaining voters have a majority up.
     /// Command: `replSetReconfig` with its votes and priority at 0.
     /// Effect: it no longer counts for majorities.
     /// Idempotent: by version, as with adding.

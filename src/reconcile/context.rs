@@ -14,6 +14,8 @@ use super::Guarded;
 use super::pace::{Next, Outcome, Pace};
 use super::report::Published;
 use crate::apply::Memory;
+use crate::drive::readiness::tell::Told;
+use crate::drive::storage::ask::Asked;
 use crate::fence::Fence;
 use crate::mongo::failover::Failovers;
 use crate::names::Identity;
@@ -58,6 +60,10 @@ pub struct Session {
     pub connections: tokio::sync::Mutex<Connections>,
     /// The status written last; the watch may not have shown it yet.
     pub published: Published,
+    /// What was asked of volume claims.
+    pub asked: Asked,
+    /// What was told of database pods.
+    pub told: Told,
     /// Who was primary, and how long nobody is.
     pub failovers: Mutex<Failovers>,
     drawn: Mutex<Option<Credentials>>,

@@ -23,7 +23,7 @@ pub const SELECTIONS: [Selection; 3] = [
     Selection {
         kind: "PersistentVolumeClaim",
         fields: "regarding.kind=PersistentVolumeClaim,reason!=WaitForFirstConsumer,reason!=WaitForPodScheduled,reason!=ExternalProvisioning,reason!=Provisioning,reason!=ProvisioningSucceeded",
-        reasons: &["ProvisioningFailed", "FailedBinding"],
+        reasons: &["ProvisioningFailed", "FailedBinding", "VolumeResizeFailed"],
     },
     // What is left out is frequent, and the pod's own status says the same.
     Selection {

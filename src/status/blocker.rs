@@ -15,7 +15,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{Resource, ResourceExt};
 
 use super::condition::{Verdict, reason};
-use crate::names::{Tier, truncate};
+use crate::names::{CONDITION_MEMBER, Tier, truncate};
 use crate::snapshot::Snapshot;
 use crate::snapshot::children::find;
 pub(super) use creation::{deployment_refused, stateful_set_refused};
@@ -77,7 +77,8 @@ fn of_pod(scene: Scene<'_>, pod: &Pod) -> Option<Verdict> {
         .or_else(|| lost_node(scene, pod, "does not answer:"))
         .or_else(|| container::first(scene, pod))
         .or_else(|| sandbox(scene, pod))
-        .or_else(|| probe(scene, pod));
+        .or_else(|| probe(scene, pod))
+        .or_else(|| member(pod, &name));
     Some(found.unwrap_or_else(|| Verdict::off(reason::PODS_STARTING, format!("pod {name} is starting"))))
 }
 
@@ -144,7 +145,8 @@ fn scheduler_on_volumes(pod: &Pod) -> Option<&str> {
 /// its reason as it was; a kubelet that says so itself gives one.
 fn lost_node(scene: Scene<'_>, pod: &Pod, link: &str) -> Option<Verdict> {
     scene.snapshot.children.complaint("Pod", pod.meta(), &["NodeNotReady"])?;
-    if condition(pod, "Ready")?.reason.as_deref() == Some("ContainersNotReady") {
+    let words_of_the_kubelet = ["ContainersNotReady", "ReadinessGatesNotReady"];
+    if condition(pod, "Ready")?.reason.as_deref().is_some_and(|why| words_of_the_kubelet.contains(&why)) {
         return None;
     }
     let node = pod.spec.as_ref()?.node_name.as_deref()?;
@@ -176,6 +178,14 @@ fn probe(scene: Scene<'_>, pod: &Pod) -> Option<Verdict> {
         return Some(Verdict::failing(reason::PROBE_FAILING, message));
     }
     Some(Verdict::off(reason::PROBE_FAILING, message))
+}
+
+/// Its containers are ready, and the member of the replica set in it is not.
+fn member(pod: &Pod, name: &str) -> Option<Verdict> {
+    condition(pod, "ContainersReady").filter(|ready| ready.status == "True")?;
+    let member = condition(pod, CONDITION_MEMBER).filter(|member| member.status == "False")?;
+    let message = member.message.as_deref().unwrap_or("the member does not serve");
+    Some(Verdict::off(reason::PODS_STARTING, format!("pod {name} is not ready yet: {message}")))
 }
 
 fn first_line(text: &str) -> String {

@@ -107,6 +107,16 @@ pub mod reason {
     pub const DELETING: &str = "Deleting";
     /// Stopped tiers come back, each when the one it needs serves.
     pub const STARTING: &str = "Starting";
+    /// No volume is smaller than the spec asks for.
+    pub const VOLUMES_SIZED: &str = "VolumesSized";
+    /// Volumes are growing, while their pods serve.
+    pub const VOLUMES_GROWING: &str = "VolumesGrowing";
+    /// A disk has grown and its file system has not yet.
+    pub const FILE_SYSTEM_RESIZE_PENDING: &str = "FileSystemResizePending";
+    /// The API server does not let a claim grow; the message names it, its class and the way out.
+    pub const EXPANSION_REFUSED: &str = "ExpansionRefused";
+    /// A volume could not be grown; the message holds the driver's words.
+    pub const EXPANSION_FAILED: &str = "ExpansionFailed";
     /// The stored object does not fit the types; the message names the fields.
     pub const UNREADABLE: &str = "Unreadable";
 }

@@ -4,6 +4,7 @@ mod members;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
+use super::replacement;
 use crate::crd::EaiserClusterStatus;
 
 /// One condition that turned.
@@ -45,6 +46,7 @@ pub fn between(before: Option<&EaiserClusterStatus>, after: &EaiserClusterStatus
             told.push(News { warning, reason: condition.reason.clone(), note });
         }
     }
+    told.extend(replacement::news(before, after));
     told.extend(members::between(before, after));
     told
 }

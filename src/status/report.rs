@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::core::v1::Pod;
 
-use super::{Pass, tiers, upkeep};
+use super::{Pass, storage, tiers, upkeep};
 use crate::crd::{
     ApiStatus, CapacityStatus, ConstraintStatus, EaiserClusterStatus, Endpoints, MongoDbMemberStatus,
     MongoDbStatus, RedisShardStatus, RedisStatus,
@@ -70,6 +70,9 @@ fn mongodb(pass: &Pass<'_>, previous: Option<&MongoDbStatus>) -> MongoDbStatus {
         initiated: initiated_before || topology.configured().next().is_some(),
         primary: topology.primary().map(|(observed, _)| observed.pod.clone()),
         members: members.collect(),
+        storage: storage::status(pass),
+        replacement: pass.driven.replacement.current.clone(),
+        replaced: pass.driven.replacement.done.clone(),
         forced_reconfiguration: match &pass.driven.forced {
             Verdict::Record(record) | Verdict::Close(record) => Some(record.clone()),
             _ => recorded,

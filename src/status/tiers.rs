@@ -5,7 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::Pass;
 use super::blocker::{self, Scene};
 use super::condition::{Verdict, reason};
-use super::{no_primary, selection, upkeep};
+use super::{no_primary, selection, storage, upkeep};
 use crate::desired::monitoring::uses_prometheus_operator;
 use crate::names::Tier;
 use crate::plan::Replicas;
@@ -27,6 +27,7 @@ pub(super) fn verdicts(pass: &Pass<'_>, now: &Time) -> Vec<(&'static str, Verdic
         ("RedisReady", or_foreign(redis(pass, scene))),
         ("MonitoringReady", foreign.clone().unwrap_or_else(|| monitoring(pass))),
         ("AutoscalingReady", autoscaling(pass)),
+        ("StorageReady", storage::verdict(pass)),
     ];
     verdicts.extend(upkeep::indexes(pass).map(|verdict| ("IndexesReady", verdict)));
     verdicts

@@ -29,6 +29,8 @@ mod members;
 mod mongodb_by_hand;
 mod mongodb_keyfile;
 mod mongodb_no_primary;
+mod mongodb_replace;
+mod mongodb_storage;
 mod mongodb_survival;
 mod mongodb_tls;
 mod mongodb_wrong_inputs;

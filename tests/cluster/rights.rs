@@ -84,6 +84,7 @@ async fn exactly_what_is_used(world: &World, system: &str, kind: &str) {
     for _ in 0..2 {
         lose_the_gateway(world, &cluster).await;
     }
+    cluster.change(json!({"mongodb": {"storage": {"size": "2Gi"}}})).await;
     let redis = world.pods("redis").await;
     cluster.change(json!({"redis": {"maxmemoryPolicy": "allkeys-lfu"}})).await;
     cluster.rolled(world, &redis, ROLLED_WITHIN).await;

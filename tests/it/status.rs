@@ -6,7 +6,8 @@ use std::sync::Arc;
 use eaiser_operator::apply::Applied;
 use eaiser_operator::crd::EaiserClusterStatus;
 use eaiser_operator::desired;
-use eaiser_operator::drive::{Driven, Roll, Rolls};
+use eaiser_operator::drive::storage::{Refusal, Resize};
+use eaiser_operator::drive::{Driven, Replacement, Roll, Rolls};
 use eaiser_operator::mongo::forced::Verdict;
 use eaiser_operator::mongo::upkeep::{IndexState, State, Upkeep};
 use eaiser_operator::plan::{Mode, Plan, Problem, Problems};
@@ -70,9 +71,9 @@ fn running(plan: &Plan) -> Children {
 fn driven(mongodb: mongo::Next, redis: redis_cluster::Next) -> Driven {
     let rolls = Rolls { mongodb: Roll::Done, redis: Roll::Done };
     let forced = Verdict::Unasked { token: "uid".to_owned() };
-    let upkeep = Upkeep::default();
+    let (upkeep, replacement) = (Upkeep::default(), Replacement::default());
     let (done, failed, took) = (Vec::new(), Vec::new(), Vec::new());
-    Driven { mongodb, redis, rolls, forced, upkeep, done, failed, took }
+    Driven { mongodb, redis, rolls, forced, upkeep, done, failed, took, refused: None, replacement }
 }
 
 fn settled() -> Driven {
@@ -120,6 +121,21 @@ fn ready_and_then_deleted() {
     let status = compute(&plan, running(&plan), &Applied::default(), &settled());
     check("ready", &status, false);
     check("deleting", &status, true);
+}
+
+#[test]
+fn ready_with_a_volume_that_may_not_grow() {
+    let plan = running_plan();
+    let resize = Resize {
+        claim: "data-eaiser-mongodb-0".to_owned(),
+        uid: "c-0".to_owned(),
+        class: Some("fixed".to_owned()),
+        from: "1Gi".to_owned(),
+        to: "2Gi".to_owned(),
+    };
+    let why = "only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize";
+    let driven = Driven { refused: Some(Refusal { resize, why: why.to_owned() }), ..settled() };
+    check("refused", &compute(&plan, running(&plan), &Applied::default(), &driven), false);
 }
 
 #[test]

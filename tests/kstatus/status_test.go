@@ -24,6 +24,7 @@ var wanted = map[string]status.Status{
 	"changing":   status.InProgressStatus,
 	"degraded":   status.InProgressStatus,
 	"foreign":    status.FailedStatus,
+	"refused":    status.FailedStatus,
 	"invalid":    status.FailedStatus,
 	"unreadable": status.FailedStatus,
 	"paused":     status.CurrentStatus,

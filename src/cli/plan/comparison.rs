@@ -8,6 +8,7 @@ use crate::apply::difference::{FieldChange, between};
 use crate::apply::preview::{Action, ObjectChange, preview};
 use crate::crd::{EaiserCluster, EaiserClusterSpec};
 use crate::desired::{self, stage::Progress};
+use crate::drive;
 use crate::names::{ANNOTATION_CONFIGURATION, Tier};
 use crate::plan::Plan;
 use crate::snapshot::Snapshot;
@@ -157,8 +158,22 @@ fn notes(plan: &Plan, spec: &EaiserClusterSpec, seen: &Seen) -> Vec<String> {
             plan.mongodb.members
         ));
     }
+    notes.extend(growth(plan, seen));
     if !seen.unreadable.is_empty() {
         notes.push(format!("not compared, because you may not list them: {}", seen.unreadable.join(", ")));
     }
     notes
+}
+
+/// Volumes that would grow; the StatefulSet is listed as it is until they have.
+fn growth(plan: &Plan, seen: &Seen) -> Option<String> {
+    let resizes = drive::storage::next(plan, &seen.snapshot);
+    let first = resizes.first()?;
+    Some(format!(
+        "{} volumes grow from {} to {} while their pods run, if their StorageClass {} allows it; their StatefulSet is made anew around its pods when all have grown",
+        resizes.len(),
+        first.from,
+        first.to,
+        first.class.as_deref().unwrap_or("(none)")
+    ))
 }

@@ -198,8 +198,11 @@ impl Reader<'_> {
             tokio::try_join!(self.read(), self.read(), self.read(), self.read(), self.read())?;
         let (network_policies, stateful_sets, deployments, autoscalers, pods) =
             tokio::try_join!(self.read(), self.read(), self.read(), self.read(), self.read())?;
-        let (prometheus_rules, service_monitors) =
-            tokio::try_join!(self.read_if(served.prometheus_rules), self.read_if(served.service_monitors))?;
+        let (prometheus_rules, service_monitors, claims) = tokio::try_join!(
+            self.read_if(served.prometheus_rules),
+            self.read_if(served.service_monitors),
+            self.read()
+        )?;
         Ok(Children {
             secrets,
             service_accounts,
@@ -213,8 +216,7 @@ impl Reader<'_> {
             prometheus_rules,
             service_monitors,
             pods,
-            // Claims are made by the StatefulSets and never compared.
-            claims: Vec::new(),
+            claims,
             // Events explain a status; a plan compares objects.
             complaints: Vec::new(),
         })

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec, StatefulSetUpdateStrategy};
-use k8s_openapi::api::core::v1::{Container, PodSpec, PodTemplateSpec, Volume};
+use k8s_openapi::api::core::v1::{Container, PodReadinessGate, PodSpec, PodTemplateSpec, Volume};
 
 use super::{keyfile, tls};
 use crate::desired::redis::claim;
 use crate::desired::{meta, pod};
 use crate::mongo::tls::Mode;
-use crate::names::{ANNOTATION_CERTIFICATE, ANNOTATION_KEYFILE, MONGODB_PORT, Tier};
+use crate::names::{ANNOTATION_CERTIFICATE, ANNOTATION_KEYFILE, CONDITION_MEMBER, MONGODB_PORT, Tier};
 use crate::plan::{MongoDbPlan, Plan};
 use crate::snapshot::Snapshot;
 
@@ -45,6 +45,10 @@ pub fn build(plan: &Plan, snapshot: &Snapshot, replicas: i32) -> StatefulSet {
                     containers: vec![member(plan, mode)],
                     enable_service_links: Some(false),
                     init_containers: Some(vec![keyfile_copy(&plan.mongodb)]),
+                    // See `drive::readiness`.
+                    readiness_gates: Some(vec![PodReadinessGate {
+                        condition_type: CONDITION_MEMBER.to_owned(),
+                    }]),
                     security_context: Some(pod::security(USER)),
                     termination_grace_period_seconds: Some(GRACE_SECONDS),
                     volumes: Some(volumes(plan, mode)),

@@ -113,6 +113,31 @@ func TestEmptiedMemberRejoinsWithTheData(t *testing.T) {
 	}
 }
 
+// How a member is replaced: its vote goes first, so that it cannot elect
+// anybody with an empty disk.
+func TestMemberEmptiedWithoutAVoteFillsUnderWritesAndVotesAgain(t *testing.T) {
+	t.Parallel()
+	nodes := startSet(t, 3)
+	app := application(t, nodes)
+	for id := range 20 {
+		insertOrder(t, app, id)
+	}
+	setVotes(t, nodes[0], 2, 0)
+	nodes[2].kill()
+	nodes[2].empty()
+	nodes[2].start()
+	for id := range 20 {
+		insertOrder(t, app, 20+id)
+	}
+	waitFor(t, nodes[2], "SECONDARY")
+	waitCount(t, nodes[2], 40)
+	waitSeen(t, nodes[0], nodes[2], "SECONDARY")
+	setVotes(t, nodes[0], 2, 1)
+	if primary := waitPrimary(t, nodes...); primary != nodes[0] {
+		t.Fatal("another member leads")
+	}
+}
+
 func TestLoneMemberKeepsItsDataOverAKill(t *testing.T) {
 	t.Parallel()
 	nodes := startSet(t, 1)

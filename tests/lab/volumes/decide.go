@@ -10,6 +10,15 @@ import (
 // selectedNode is set by the scheduler on a claim it has found a node for.
 const selectedNode = "volume.kubernetes.io/selected-node"
 
+// provisioner is set by Kubernetes on a claim whose StorageClass names one.
+const provisioner = "volume.kubernetes.io/storage-provisioner"
+
+// Ours says whether the claim's StorageClass asks for this provisioner; a test
+// may add classes of its own, such as one that does not let claims grow.
+func Ours(claim *corev1.PersistentVolumeClaim) bool {
+	return claim.Spec.StorageClassName != nil && claim.Annotations[provisioner] == Provisioner
+}
+
 // NodeFor is the node on which the claim waits for a volume, or "" when there
 // is nothing to provision (yet).
 func NodeFor(claim *corev1.PersistentVolumeClaim) string {
@@ -31,7 +40,7 @@ func VolumeFor(claim *corev1.PersistentVolumeClaim, node, folder string) *corev1
 			Capacity:                      corev1.ResourceList{corev1.ResourceStorage: claim.Spec.Resources.Requests[corev1.ResourceStorage]},
 			AccessModes:                   claim.Spec.AccessModes,
 			PersistentVolumeReclaimPolicy: corev1.PersistentVolumeReclaimDelete,
-			StorageClassName:              ClassName,
+			StorageClassName:              *claim.Spec.StorageClassName,
 			VolumeMode:                    claim.Spec.VolumeMode,
 			ClaimRef: &corev1.ObjectReference{
 				APIVersion: "v1", Kind: "PersistentVolumeClaim",

@@ -9,11 +9,13 @@ import (
 )
 
 func waitingClaim() *corev1.PersistentVolumeClaim {
+	class := ClassName
 	return &corev1.PersistentVolumeClaim{
 		ObjectMeta: metav1.ObjectMeta{
 			Name: "data", Namespace: "shop", UID: "u1",
-			Annotations: map[string]string{selectedNode: "lab-n2"},
+			Annotations: map[string]string{selectedNode: "lab-n2", provisioner: Provisioner},
 		},
+		Spec:   corev1.PersistentVolumeClaimSpec{StorageClassName: &class},
 		Status: corev1.PersistentVolumeClaimStatus{Phase: corev1.ClaimPending},
 	}
 }
@@ -37,6 +39,19 @@ func TestClaimsThatWaitForNothingAreLeftAlone(t *testing.T) {
 		if node := NodeFor(claim); node != "" {
 			t.Errorf("%s: got %q", name, node)
 		}
+	}
+}
+
+func TestClaimsOfEveryClassThatAsksForThisProvisionerAreOurs(t *testing.T) {
+	fixed := waitingClaim()
+	*fixed.Spec.StorageClassName = "fixed"
+	if !Ours(fixed) || VolumeFor(fixed, "lab-n2", "/volumes").Spec.StorageClassName != "fixed" {
+		t.Error("a second class is not served")
+	}
+	foreign := waitingClaim()
+	foreign.Annotations[provisioner] = "example.com/other"
+	if Ours(foreign) {
+		t.Error("a foreign class is served")
 	}
 }
 

@@ -1,5 +1,4 @@
-// Package volumes provisions the volumes of the lab's default StorageClass:
-// one folder and one PersistentVolume of kind `local` per claim, tied to the
+// Package volumes provisions the volumes of the lab's StorageClasses: one folder and one PersistentVolume of kind `local` per claim, tied to the
 // node the scheduler picked. Local volumes honour fsGroup, which host-path
 // volumes ignore, so pods that are not root can write.
 package volumes
@@ -106,7 +105,7 @@ func (c *Controller) reconcile(ctx context.Context, key string) error {
 }
 
 func (c *Controller) reconcileClaim(ctx context.Context, claim *corev1.PersistentVolumeClaim) error {
-	if claim.Spec.StorageClassName == nil || *claim.Spec.StorageClassName != ClassName {
+	if !Ours(claim) {
 		return nil
 	}
 	if node := NodeFor(claim); node != "" {
@@ -130,8 +129,9 @@ func (c *Controller) provision(ctx context.Context, claim *corev1.PersistentVolu
 	return err
 }
 
-// expand gives a claim the size it asks for. A folder has no size of its own,
-// so only the objects change.
+// expand stands in for the resizer and the kubelet of a real driver: it gives a
+// claim the size it asks for. A folder has no size of its own, so only the
+// objects change. Whether a class lets its claims ask is the API server's.
 func (c *Controller) expand(ctx context.Context, claim *corev1.PersistentVolumeClaim) error {
 	wanted := claim.Spec.Resources.Requests[corev1.ResourceStorage]
 	has := claim.Status.Capacity[corev1.ResourceStorage]

@@ -17,14 +17,14 @@ pub use api::{
 };
 pub use capacity::{CapacitySpec, InstanceProfile, Objectives};
 pub use gateway::{GatewayServiceSpec, GatewaySpec, ServiceType};
-pub use mongodb::MongoDbSpec;
+pub use mongodb::{DatabaseRole, DatabaseUser, MongoDbSpec};
 pub use monitoring::{MonitoringMode, MonitoringSpec};
 pub use operation::{DeletionPolicy, OperationSpec};
 pub use redis::{MaxmemoryPolicy, Persistence, RedisSpec};
 pub use resources::{ResourceAmounts, Resources, Storage};
 pub use status::{
     ApiStatus, CapacityStatus, ConstraintStatus, EaiserClusterStatus, Endpoints, MongoDbMemberStatus,
-    MongoDbStatus, RedisShardStatus, RedisStatus,
+    MongoDbStatus, MongoDbUserStatus, RedisShardStatus, RedisStatus,
 };
 
 use kube::{CustomResource, KubeSchema};

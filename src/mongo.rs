@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | [`wanted`] | what the set shall be | no |
 //! | [`config`] | a replica set configuration and its edits | no |
+//! | [`users`] | database users, wanted and seen | no |
 //! | [`topology`] | what every member said, and what follows from it | no |
 //! | [`reply`] | server replies into plain data | no |
 //! | [`steps`] | the one next step towards what is wanted, and its command | no |
@@ -21,6 +22,7 @@ pub mod observe;
 pub mod reply;
 pub mod steps;
 pub mod topology;
+pub mod users;
 pub mod wanted;
 
 #[cfg(test)]
@@ -33,5 +35,6 @@ pub use connections::Connections;
 pub use driver::{Error, Outcome};
 pub use observe::{Credentials, Target};
 pub use steps::{Next, Step};
-pub use topology::{MemberSummary, Observed, Topology, UserState, View};
+pub use topology::{MemberSummary, Observed, Topology, View};
+pub use users::{Role, SeenUser, SeenUsers, User, UserName, UserState};
 pub use wanted::{ApplicationUser, Wanted, WantedMember};

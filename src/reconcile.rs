@@ -25,7 +25,7 @@ use crate::plan::{self, Mode, Plan};
 use crate::runtime::metrics::clusters::Seen;
 use crate::runtime::metrics::phases::Phase;
 use crate::runtime::patience::Impatient;
-use crate::snapshot::{Snapshot, take};
+use crate::snapshot::{Requests, Snapshot, take};
 use crate::status;
 pub use context::Context;
 use context::Session;
@@ -131,9 +131,11 @@ async fn carry_out(
     let previous = previous.as_ref();
     let mut connections = session.connections.lock().await;
     let children = context.caches.children_of(&plan.identity);
-    let credentials = session.credentials(&plan.identity, &children);
+    let references = context.caches.references_of(&plan.identity, plan.mongodb.referenced_secrets());
+    let credentials = session.credentials(plan, &children, &references);
     let seen = take::take(plan, children, credentials, context.caches.served(), &mut connections).await;
-    let snapshot = Snapshot { prometheuses: context.caches.prometheuses(), ..seen };
+    let requests = Requests::of(cluster.meta());
+    let snapshot = Snapshot { prometheuses: context.caches.prometheuses(), requests, ..seen };
     watch.lap(Phase::Snapshot, measure::Outcome::Applied);
 
     let initiated_before =

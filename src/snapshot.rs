@@ -5,6 +5,8 @@ pub mod complaints;
 pub mod credentials;
 pub mod pods;
 pub mod prometheuses;
+pub mod references;
+pub mod requests;
 pub mod served;
 pub mod take;
 
@@ -13,6 +15,8 @@ pub use complaints::Complaint;
 pub use credentials::Credentials;
 pub use pods::{PodRevision, StatefulPods};
 pub use prometheuses::{Prometheuses, Sight};
+pub use references::{Reference, References};
+pub use requests::Requests;
 pub use served::ServedKinds;
 
 use crate::mongo;
@@ -27,6 +31,8 @@ pub struct Snapshot {
     pub children: Children,
     /// Who may take up the cluster's rules and monitors.
     pub prometheuses: Prometheuses,
+    /// What annotations of the cluster ask for.
+    pub requests: Requests,
     /// Passwords and keyfile: read from live Secrets, or freshly drawn where there is none yet.
     pub credentials: Credentials,
     /// The replica set, as each member sees it.
@@ -42,8 +48,13 @@ impl Snapshot {
             served,
             children: Children::default(),
             prometheuses: Prometheuses::default(),
+            requests: Requests::default(),
             credentials: Credentials::placeholder(),
-            mongodb: mongo::Topology { members: Vec::new(), application_user: mongo::UserState::Unknown },
+            mongodb: mongo::Topology {
+                members: Vec::new(),
+                application_user: mongo::UserState::Unknown,
+                users: None,
+            },
             redis: redis_cluster::Topology::default(),
         }
     }

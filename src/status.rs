@@ -8,6 +8,7 @@ mod report;
 mod rolling;
 mod selection;
 mod tiers;
+mod users;
 
 #[cfg(test)]
 mod tests;
@@ -45,7 +46,8 @@ pub fn compute(
     let mode = pass.plan.mode;
     let stage = Stage::of(pass.plan, pass.snapshot);
     let tiers = rolling::overlaid(pass, tiers::verdicts(pass, now), previous);
-    let tiers = operation::overlaid(pass, stage, tiers);
+    let mut tiers = operation::overlaid(pass, stage, tiers);
+    tiers.extend(users::verdict(pass).map(|verdict| ("MongoDBUsersReady", verdict)));
     let overall = overall(pass, stage, &tiers);
     let unseen = pass.applied.as_ref().ok().and_then(|applied| applied.unseen());
     let progressing = match (mode, stage.progress) {

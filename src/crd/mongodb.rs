@@ -1,9 +1,12 @@
 //! `spec.mongodb`: the replica set.
 
+mod users;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Resources, Storage, rules};
+pub use users::{DatabaseRole, DatabaseUser};
 
 /// The MongoDB replica set.
 #[derive(JsonSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,10 +25,27 @@ pub struct MongoDbSpec {
     /// CPU and memory of each member. Default: requests of 2 CPU and 8Gi. Memory bounds the
     /// connections the API may open: a quarter of it at 1 MiB each.
     pub resources: Resources,
+    /// Database users besides the API's own. Each gets a Secret `NAME-mongodb-user-USER` with the
+    /// keys `username`, `password`, `database` and `uri`. A user that is taken off the list stays in
+    /// the database with its Secret, see `pruneUsers`. Default: none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub users: Vec<DatabaseUser>,
+    /// Drop users that `users` named once and names no more, with their Secrets. Others are never
+    /// dropped. Default: false.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub prune_users: bool,
 }
 
 impl Default for MongoDbSpec {
     fn default() -> Self {
-        Self { members: 3, image: None, storage: Storage::default(), resources: Resources::default() }
+        Self {
+            members: 3,
+            image: None,
+            storage: Storage::default(),
+            resources: Resources::default(),
+            users: Vec::new(),
+            prune_users: false,
+        }
     }
 }

@@ -96,6 +96,26 @@ pub struct MongoDbStatus {
     pub primary: Option<String>,
     /// Members by pod name.
     pub members: Vec<MongoDbMemberStatus>,
+    /// Users of `spec.mongodb.users`, and those that were on the list once and are still there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub users: Vec<MongoDbUserStatus>,
+}
+
+/// One database user.
+#[derive(JsonSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct MongoDbUserStatus {
+    /// Name of the user.
+    pub name: String,
+    /// Database it logs in at.
+    pub database: String,
+    /// `Ready`; `Pending` while it is made or changed; `Blocked` when that cannot be done, see the
+    /// condition `MongoDBUsersReady`; `Left` when the spec names it no more; `Unknown` while there is
+    /// no primary to ask.
+    pub state: String,
+    /// Secret with its password and connection string, once there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
 }
 
 /// One member of the replica set.

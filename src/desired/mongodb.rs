@@ -1,7 +1,9 @@
 //! Objects of the replica set. Pure.
 
 mod connection;
+pub mod rotation;
 mod stateful_set;
+pub mod users;
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -19,6 +21,7 @@ use crate::snapshot::children::find;
 use crate::snapshot::credentials::KEY_KEYFILE;
 
 pub use connection::{KEY_URI, uri};
+pub use rotation::Rotation;
 
 /// Adds the replica set's objects.
 pub fn build(plan: &Plan, snapshot: &Snapshot, stage: Stage, desired: &mut Desired) {
@@ -30,7 +33,10 @@ pub fn build(plan: &Plan, snapshot: &Snapshot, stage: Stage, desired: &mut Desir
         data: Some([(KEY_KEYFILE.to_owned(), ByteString(keyfile.expose().as_bytes().to_vec()))].into()),
         ..Secret::default()
     });
-    desired.secrets.push(connection::secret(plan, &snapshot.credentials.mongodb_password));
+    let rotation = Rotation::of(plan, snapshot);
+    desired.secrets.push(connection::application(plan, snapshot, &rotation));
+    desired.secrets.extend(connection::next(plan, &rotation));
+    desired.secrets.extend(users::secrets(plan, snapshot));
     desired.services.push(members_service(identity));
     desired.disruption_budgets.push(disruption_budget(identity, Tier::MongoDb));
     desired.stateful_sets.push(members(plan, snapshot, stage));

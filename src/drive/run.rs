@@ -44,15 +44,15 @@ struct Edge<'a> {
 /// other database and the status go on.
 pub async fn run(plan: &Plan, snapshot: &Snapshot, steps: Steps, hands: Hands<'_>) -> Driven {
     let edge = Edge { plan, snapshot, hands };
-    let Steps { mongodb, redis, rolls } = steps;
+    let Steps { mongodb, mongodb_user, redis, rolls } = steps;
     // A tier rolls only when its own steps are done, unless the pod serves nobody.
     let reports = tokio::join!(
-        edge.mongodb_step(&mongodb),
+        edge.mongodb_step(&mongodb, mongodb_user.as_ref()),
         edge.redis_step(&redis),
         edge.roll(&rolls.mongodb),
         edge.roll(&rolls.redis),
     );
-    let mut driven = Driven { mongodb, redis, rolls, done: Vec::new(), failed: Vec::new() };
+    let mut driven = Driven { mongodb, mongodb_user, redis, rolls, done: Vec::new(), failed: Vec::new() };
     for report in [reports.0, reports.1, reports.2, reports.3].into_iter().flatten() {
         match report {
             Ok(done) => driven.done.push(done),
@@ -63,8 +63,11 @@ pub async fn run(plan: &Plan, snapshot: &Snapshot, steps: Steps, hands: Hands<'_
 }
 
 impl Edge<'_> {
-    async fn mongodb_step(&self, next: &mongo::Next) -> Option<Report> {
-        let mongo::Next::Do(step) = next else { return None };
+    async fn mongodb_step(&self, next: &mongo::Next, of_user: Option<&Step>) -> Option<Report> {
+        let step = match next {
+            mongo::Next::Do(step) => step,
+            _ => of_user?,
+        };
         self.run_mongodb(step, step.to_string()).await
     }
 
@@ -72,7 +75,7 @@ impl Edge<'_> {
         if !self.hands.fence.holds() {
             return None;
         }
-        let wanted = mongodb_wanted(self.plan, &self.snapshot.credentials, false);
+        let wanted = mongodb_wanted(self.plan, self.snapshot, false);
         match mongo::driver::run(step, &wanted, &self.snapshot.mongodb, &self.hands.connections.mongodb).await
         {
             Ok(mongo::Outcome::Done) => Some(Ok((step.reason(), sentence))),

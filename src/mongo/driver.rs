@@ -5,7 +5,7 @@ pub(super) mod failure;
 mod live_test;
 
 use std::future::IntoFuture;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use thiserror::Error;
 use tokio::time::timeout;
@@ -88,6 +88,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// What the server said, without who was asked for what.
+    fn servers_words(&self) -> String {
+        match self {
+            Self::Refused { code, name, message, .. } => format!("{name} ({code}): {message}"),
+            other => other.to_string(),
+        }
+    }
+
     /// A stable word for events, metrics and conditions.
     pub fn reason(&self) -> &'static str {
         match self {
@@ -118,14 +126,22 @@ pub async fn run(
         return Err(Error::NotConnected { step: words(), host });
     };
     let database = client.database(&command.database);
-    match timeout(STEP_TIMEOUT, database.run_command(command.document).into_future()).await {
+    let result = match timeout(STEP_TIMEOUT, database.run_command(command.document).into_future()).await {
         Ok(Ok(_)) => Ok(Outcome::Done),
         Ok(Err(error)) => judge(step, host, Failure::of(&error)),
         Err(_) => {
             let message = format!("none within {} s", STEP_TIMEOUT.as_secs());
             Err(Error::NoAnswer { step: words(), host, message })
         }
+    };
+    if let (Step::CreateUser { user } | Step::UpdateUser { user }, Err(Error::Refused { .. })) =
+        (step, &result)
+        && let Some(wanted) = wanted.user(user)
+    {
+        let reason = result.as_ref().err().map(Error::servers_words).unwrap_or_default();
+        connections.refused(wanted, reason, Instant::now());
     }
+    result
 }
 
 fn judge(step: &Step, host: String, failure: Failure) -> Result<Outcome, Error> {
@@ -153,6 +169,10 @@ mod tests {
         judge(step, "a:27017".into(), failure)
     }
 
+    fn create_user() -> Step {
+        Step::CreateUser { user: wanted(1).application_user.user().name }
+    }
+
     fn add() -> Step {
         Step::AddMember { host: "b:27017".into(), id: 1 }
     }
@@ -160,7 +180,14 @@ mod tests {
     #[test]
     fn a_second_initiation_and_a_second_user_count_as_done() {
         assert_eq!(answered(&Step::Initiate { host: "a:27017".into() }, 23).unwrap(), Outcome::Done);
-        assert_eq!(answered(&Step::CreateUser, 51003).unwrap(), Outcome::Done);
+        assert_eq!(answered(&create_user(), 51003).unwrap(), Outcome::Done);
+    }
+
+    #[test]
+    fn a_user_that_is_gone_already_counts_as_dropped_and_never_as_updated() {
+        let user = wanted(1).application_user.user().name;
+        assert_eq!(answered(&Step::DropUser { user: user.clone() }, 11).unwrap(), Outcome::Done);
+        assert!(answered(&Step::UpdateUser { user }, 11).is_err());
     }
 
     #[test]
@@ -194,7 +221,7 @@ mod tests {
     async fn without_a_primary_a_step_is_tried_again_and_may_run_on_any_thread() {
         let passing = tokio::spawn(async {
             let (wanted, seen) = (wanted(3), topology("0 SECONDARY vote\n 1 SECONDARY vote"));
-            run(&Step::CreateUser, &wanted, &seen, &Connections::new()).await
+            run(&create_user(), &wanted, &seen, &Connections::new()).await
         });
         assert!(matches!(passing.await.unwrap().unwrap(), Outcome::Retry { .. }));
     }
@@ -202,7 +229,7 @@ mod tests {
     #[tokio::test]
     async fn a_member_that_was_not_asked_is_named() {
         let seen = topology("0 PRIMARY vote");
-        let error = run(&Step::CreateUser, &wanted(1), &seen, &Connections::new()).await.unwrap_err();
+        let error = run(&create_user(), &wanted(1), &seen, &Connections::new()).await.unwrap_err();
         assert_eq!(error.reason(), "MemberNotConnected");
         assert!(error.to_string().contains("db-0.db.shop"), "{error}");
     }

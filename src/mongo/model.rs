@@ -93,8 +93,8 @@ fn act(step: &Step) -> Act {
         Step::RevokeVote { host } => Act::Revoke(pod(host)),
         Step::RemoveMember { host } => Act::Remove(pod(host)),
         Step::StepDown { host } => Act::StepDown(pod(host)),
-        Step::CreateUser => Act::CreateUser,
-        Step::UpdateUser => panic!("the model's user never differs"),
+        Step::CreateUser { .. } => Act::CreateUser,
+        Step::UpdateUser { .. } | Step::DropUser { .. } => panic!("the model's user never differs"),
     }
 }
 

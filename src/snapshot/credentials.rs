@@ -1,12 +1,21 @@
 //! Passwords of one cluster: taken from its Secrets, or drawn once. Pure; randomness comes in.
 
+mod application;
+mod users;
+
+use std::collections::BTreeMap;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::Children;
+use super::references::Unusable;
 use crate::names::Identity;
 use crate::password::Password;
+pub use application::{ApplicationLogin, NextLogin};
 
+/// Key of a user's name in its Secret.
+pub const KEY_USERNAME: &str = "username";
 /// Key of the keyfile in its Secret.
 pub const KEY_KEYFILE: &str = "keyfile";
 /// Key of a password in its Secret.
@@ -27,22 +36,21 @@ pub struct Credentials {
     pub mongodb_password: Password,
     /// Password of every Redis client and replica.
     pub redis_password: Password,
+    /// Whose password `mongodb_password` is, and what comes after it.
+    pub mongodb_application: ApplicationLogin,
+    /// Passwords of the users of the spec by name, or why there is none.
+    pub mongodb_users: BTreeMap<String, Result<Password, Unusable>>,
 }
 
 impl Credentials {
     /// A complete set of new ones; `random` fills a buffer.
     pub fn draw(mut random: impl FnMut(&mut [u8])) -> Self {
-        let mut text = |bytes: usize| {
-            let mut buffer = vec![0; bytes];
-            random(&mut buffer);
-            // Letters and digits only: base64's other three characters would need escaping in URIs
-            // and in the shells of people who debug.
-            Password::new(STANDARD.encode(buffer).replace(['+', '/', '='], "x"))
-        };
         Self {
-            mongodb_keyfile: text(KEYFILE_BYTES),
-            mongodb_password: text(PASSWORD_BYTES),
-            redis_password: text(PASSWORD_BYTES),
+            mongodb_keyfile: text(KEYFILE_BYTES, &mut random),
+            mongodb_password: text(PASSWORD_BYTES, &mut random),
+            redis_password: text(PASSWORD_BYTES, &mut random),
+            mongodb_application: ApplicationLogin::new(text(PASSWORD_BYTES, &mut random)),
+            mongodb_users: BTreeMap::new(),
         }
     }
 
@@ -59,19 +67,42 @@ impl Credentials {
             mongodb_keyfile: keyfile.unwrap_or(self.mongodb_keyfile),
             mongodb_password: mongodb.unwrap_or(self.mongodb_password),
             redis_password: redis.unwrap_or(self.redis_password),
+            mongodb_application: self.mongodb_application.or_live(identity, children),
+            mongodb_users: self.mongodb_users,
         }
     }
 
     /// Every one of them, for texts that must hold none.
-    pub fn secrets(&self) -> [&Password; 3] {
-        [&self.mongodb_keyfile, &self.mongodb_password, &self.redis_password]
+    pub fn secrets(&self) -> Vec<&Password> {
+        let application = &self.mongodb_application;
+        let next = application.next.as_ref().map(|next| &next.password);
+        [&self.mongodb_keyfile, &self.mongodb_password, &self.redis_password, &application.spare]
+            .into_iter()
+            .chain(next)
+            .chain(self.mongodb_users.values().filter_map(|password| password.as_ref().ok()))
+            .collect()
     }
 
     /// For output that people read: no secret is drawn.
     pub fn placeholder() -> Self {
         let text = || Password::new("<generated>");
-        Self { mongodb_keyfile: text(), mongodb_password: text(), redis_password: text() }
+        Self {
+            mongodb_keyfile: text(),
+            mongodb_password: text(),
+            redis_password: text(),
+            mongodb_application: ApplicationLogin::new(text()),
+            mongodb_users: BTreeMap::new(),
+        }
     }
+}
+
+/// A new secret text.
+fn text(bytes: usize, random: &mut impl FnMut(&mut [u8])) -> Password {
+    let mut buffer = vec![0; bytes];
+    random(&mut buffer);
+    // Letters and digits only: base64's other three characters would need escaping in URIs
+    // and in the shells of people who debug.
+    Password::new(STANDARD.encode(buffer).replace(['+', '/', '='], "x"))
 }
 
 /// The password in a connection string of ours, `redis://:PASSWORD@HOST`.

@@ -43,6 +43,8 @@ pub async fn take(
     let mongodb_credentials = mongo::Credentials {
         keyfile: snapshot.credentials.mongodb_keyfile.clone(),
         application_user: drive::application_user(&snapshot.credentials),
+        users: drive::database_users(plan, &snapshot.credentials),
+        asked_for: drive::users_asked_for(plan, &snapshot),
     };
     let (mongodb_topology, redis_topology) = tokio::join!(
         mongo::observe::topology(&mongodb_targets, &mongodb_credentials, &connections.mongodb),

@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::core::v1::Pod;
 
-use super::{Pass, tiers};
+use super::{Pass, tiers, users};
 use crate::crd::{
     ApiStatus, CapacityStatus, ConstraintStatus, EaiserClusterStatus, Endpoints, MongoDbMemberStatus,
     MongoDbStatus, RedisShardStatus, RedisStatus,
@@ -67,6 +67,7 @@ fn mongodb(pass: &Pass<'_>, initiated_before: bool) -> MongoDbStatus {
         initiated: initiated_before || topology.configured().next().is_some(),
         primary: topology.primary().map(|(observed, _)| observed.pod.clone()),
         members: members.collect(),
+        users: users::list(pass),
     }
 }
 

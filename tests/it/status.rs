@@ -10,7 +10,7 @@ use eaiser_operator::drive::{Driven, Roll, Rolls};
 use eaiser_operator::plan::{Mode, Plan, Problem, Problems};
 use eaiser_operator::redis_cluster::{WaitReason, Waiting};
 use eaiser_operator::settings::Settings;
-use eaiser_operator::snapshot::{Children, ServedKinds, Snapshot};
+use eaiser_operator::snapshot::{Children, Credentials, Reference, References, ServedKinds, Snapshot};
 use eaiser_operator::status::{self, Pass};
 use eaiser_operator::{manifest, mongo, redis_cluster};
 use k8s_openapi::api::apps::v1::Deployment;
@@ -66,7 +66,7 @@ fn running(plan: &Plan) -> Children {
 
 fn driven(mongodb: mongo::Next, redis: redis_cluster::Next) -> Driven {
     let rolls = Rolls { mongodb: Roll::Done, redis: Roll::Done };
-    Driven { mongodb, redis, rolls, done: Vec::new(), failed: Vec::new() }
+    Driven { mongodb, mongodb_user: None, redis, rolls, done: Vec::new(), failed: Vec::new() }
 }
 
 fn settled() -> Driven {
@@ -144,6 +144,27 @@ fn blocked_by_an_object_of_somebody_else() {
     let waits = mongo::Next::Wait("eaiser-mongodb-0 has no address yet".to_owned());
     let driven = driven(waits, redis_cluster::Next::Settled);
     check("foreign", &compute(&running_plan(), Children::default(), &applied, &driven), false);
+}
+
+#[test]
+fn ready_and_the_password_of_a_user_missing() {
+    let text = std::fs::read_to_string("examples/eaiser.yaml").unwrap();
+    let mut document = manifest::clusters(&text).unwrap().remove(0);
+    let reference = json!({"name": "reporting-login", "key": "password"});
+    document["spec"]["mongodb"]["users"] = json!([{"name": "reporting", "passwordSecretRef": reference}]);
+    let plan = manifest::plan(&document, &Settings::default()).unwrap();
+    let children = running(&plan);
+    let missing = References([("reporting-login".to_owned(), Reference::Missing)].into());
+    let credentials = Credentials::placeholder().with_users(
+        &plan.mongodb.users,
+        (&plan.identity, &children),
+        &missing,
+        |_| {},
+    );
+    let snapshot = Snapshot { children, credentials, ..Snapshot::offline(ServedKinds::default()) };
+    let (applied, driven) = (Applied::default(), settled());
+    let pass = Pass { plan: &plan, snapshot: &snapshot, applied: Ok(&applied), driven: &driven };
+    check("users", &status::compute(&pass, Some(GENERATION), None, &now()), false);
 }
 
 #[test]

@@ -28,6 +28,7 @@ var wanted = map[string]status.Status{
 	"unreadable": status.FailedStatus,
 	"paused":     status.CurrentStatus,
 	"stopped":    status.InProgressStatus,
+	"users":      status.CurrentStatus,
 	"deleting":   status.TerminatingStatus,
 }
 

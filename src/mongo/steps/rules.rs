@@ -3,6 +3,7 @@
 use super::Step;
 use crate::mongo::config::{ConfigMember, ReplicaSetConfig};
 use crate::mongo::topology::{MemberState, Observed, Topology, UserState, View};
+use crate::mongo::users::UserName;
 use crate::mongo::wanted::{Wanted, WantedMember};
 
 /// What a rule says.
@@ -41,8 +42,10 @@ pub(super) const RULES: [fn(&Situation<'_>) -> Rule; 8] = [
 fn application_user(situation: &Situation<'_>) -> Rule {
     match situation.topology.application_user {
         UserState::Matches => Rule::Satisfied,
-        UserState::Missing => Rule::Do(Step::CreateUser),
-        UserState::PasswordDiffers | UserState::RolesDiffer => Rule::Do(Step::UpdateUser),
+        UserState::Missing => Rule::Do(Step::CreateUser { user: situation.application_user() }),
+        UserState::PasswordDiffers | UserState::RolesDiffer => {
+            Rule::Do(Step::UpdateUser { user: situation.application_user() })
+        }
         UserState::Unknown => Rule::Blocked(format!(
             "{} did not say whether the application user exists",
             situation.primary.pod
@@ -163,6 +166,10 @@ impl Rule {
 }
 
 impl<'a> Situation<'a> {
+    fn application_user(&self) -> UserName {
+        self.wanted.application_user.user().name
+    }
+
     /// Configured members nobody wants, highest id first.
     fn unwanted(&self) -> impl Iterator<Item = &'a ConfigMember> {
         let mut members: Vec<_> =

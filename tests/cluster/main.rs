@@ -26,6 +26,7 @@ mod immutable;
 mod leader;
 mod loops;
 mod members;
+mod mongodb_users;
 mod monitoring;
 mod network;
 mod operation;

@@ -1,7 +1,7 @@
 # Everything a newcomer needs: `make demo` shows it, `make test` proves it.
 LAB ?= tests/lab/lab
 
-.PHONY: demo test fast-test endurance bench clean-lab mongo-conformance crds docs monitoring
+.PHONY: demo test fast-test endurance e2e-mongo bench clean-lab mongo-conformance crds docs monitoring
 
 demo: ## A real three-node cluster, the operator, examples/eaiser.yaml, Ready, traffic
 	tests/demo.sh
@@ -14,6 +14,9 @@ fast-test: ## What needs no cluster
 
 endurance: ## Every crash point, API fault and loss of the leader, of which test tries a sample
 	tests/run.sh cluster-up endurance cluster-down
+
+e2e-mongo: ## MongoDB through every change and failure, under a writer; MONGOD=/path/to/mongod for a real one
+	tests/run.sh packages mongodb
 
 bench: ## Speed, memory and size, beside what the API server can do at all
 	tests/bench.sh

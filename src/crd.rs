@@ -17,14 +17,15 @@ pub use api::{
 };
 pub use capacity::{CapacitySpec, InstanceProfile, Objectives};
 pub use gateway::{GatewayServiceSpec, GatewaySpec, ServiceType};
-pub use mongodb::{DatabaseRole, DatabaseUser, MongoDbSpec};
+pub use mongodb::{DatabaseRole, DatabaseUser, MongoDbSpec, MongoDbTls, TlsMode};
 pub use monitoring::{MonitoringMode, MonitoringSpec};
 pub use operation::{DeletionPolicy, OperationSpec};
 pub use redis::{MaxmemoryPolicy, Persistence, RedisSpec};
 pub use resources::{ResourceAmounts, Resources, Storage};
 pub use status::{
-    ApiStatus, CapacityStatus, ConstraintStatus, EaiserClusterStatus, Endpoints, MongoDbMemberStatus,
-    MongoDbStatus, MongoDbUserStatus, RedisShardStatus, RedisStatus,
+    ApiStatus, CapacityStatus, ConstraintStatus, EaiserClusterStatus, Endpoints, ForcedOutcome,
+    ForcedReconfiguration, MongoDbMemberStatus, MongoDbStatus, MongoDbUserStatus, RedisShardStatus,
+    RedisStatus,
 };
 
 use kube::{CustomResource, KubeSchema};

@@ -1,9 +1,11 @@
 //! Step 5 of a pass: at most one step per database. [`next`] decides and is pure; [`run`] acts.
 
+pub mod forced;
 pub mod roll;
 mod run;
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 pub use roll::{Roll, Rolls};
 pub use run::{Hands, run};
@@ -11,6 +13,7 @@ pub use run::{Hands, run};
 use crate::desired::mongodb::rotation::{self, Rotation};
 use crate::desired::mongodb::users;
 use crate::desired::stage::{Progress, Stage};
+use crate::mongo::forced::Verdict;
 use crate::mongo::{self, ApplicationUser, User, UserName, WantedMember};
 use crate::names::{APPLICATION_DATABASE, APPLICATION_USER, APPLICATION_USER_B, Identity};
 use crate::plan::Plan;
@@ -28,6 +31,8 @@ pub struct Steps {
     pub redis: redis_cluster::Next,
     /// Pods to replace, in either tier.
     pub rolls: Rolls,
+    /// What somebody asks for by force.
+    pub forced: Verdict,
 }
 
 /// What became of the steps.
@@ -41,10 +46,46 @@ pub struct Driven {
     pub redis: redis_cluster::Next,
     /// How far the rolls are.
     pub rolls: Rolls,
+    /// What somebody asks for by force.
+    pub forced: Verdict,
     /// Steps carried out: (reason, sentence).
     pub done: Vec<(&'static str, String)>,
     /// Steps that failed: (reason, sentence).
     pub failed: Vec<(&'static str, String)>,
+    /// How long each step that was carried out took.
+    pub took: Vec<Took>,
+}
+
+/// A step that was carried out, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct Took {
+    /// Database it was for.
+    pub database: Database,
+    /// Its stable word.
+    pub step: &'static str,
+    /// When its command was sent.
+    pub begin: Instant,
+    /// Until it was answered.
+    pub duration: Duration,
+}
+
+/// Which of the two databases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Database {
+    /// The replica set.
+    MongoDb,
+    /// The Redis Cluster.
+    Redis,
+}
+
+impl Database {
+    /// Its word in labels of metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::MongoDb => "mongodb",
+            Self::Redis => "redis",
+        }
+    }
 }
 
 impl Driven {
@@ -66,14 +107,14 @@ impl Driven {
 }
 
 /// Decides.
-pub fn next(plan: &Plan, snapshot: &Snapshot, initiated_before: bool) -> Steps {
+pub fn next(plan: &Plan, snapshot: &Snapshot, initiated_before: bool, forced: Verdict) -> Steps {
     let wanted = mongodb_wanted(plan, snapshot, initiated_before);
     let mongodb = mongo::steps::next(&wanted, &snapshot.mongodb);
     let busy = matches!(mongodb, mongo::Next::Do(_));
     let mongodb_user = if busy { None } else { mongo::steps::next_of_users(&wanted, &snapshot.mongodb) };
     let redis = redis_cluster::next(&redis_wanted(plan), &snapshot.redis);
     let rolls = roll::next(plan, snapshot, &mongodb, &redis);
-    Steps { mongodb, mongodb_user, redis, rolls }.within(Stage::of(plan, snapshot))
+    Steps { mongodb, mongodb_user, redis, rolls, forced }.within(Stage::of(plan, snapshot))
 }
 
 impl Steps {
@@ -102,8 +143,17 @@ impl Steps {
 
     /// Decided and not carried out, as while the cluster is paused.
     pub fn untaken(self) -> Driven {
-        let Self { mongodb, mongodb_user, redis, rolls } = self;
-        Driven { mongodb, mongodb_user, redis, rolls, done: Vec::new(), failed: Vec::new() }
+        let Self { mongodb, mongodb_user, redis, rolls, forced } = self;
+        Driven {
+            mongodb,
+            mongodb_user,
+            redis,
+            rolls,
+            forced,
+            done: Vec::new(),
+            failed: Vec::new(),
+            took: Vec::new(),
+        }
     }
 }
 

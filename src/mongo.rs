@@ -6,21 +6,35 @@
 //! | [`config`] | a replica set configuration and its edits | no |
 //! | [`users`] | database users, wanted and seen | no |
 //! | [`topology`] | what every member said, and what follows from it | no |
+//! | [`keyfile`] | the keys members trust each other by, and the phases of replacing one | no |
+//! | [`tls`] | the modes of encryption, and the way from one to another | no |
+//! | [`certificate`] | the members' certificate, and whether it can be used | no |
+//! | [`authority`] | makes certificates for those who bring none | no |
+//! | [`outage`] | why there is no primary, and what would give one | no |
 //! | [`reply`] | server replies into plain data | no |
 //! | [`steps`] | the one next step towards what is wanted, and its command | no |
+//! | [`forced`] | the reconfiguration by force, which only a person can ask for | no |
 //! | [`connections`] | one cheap client per member | yes |
 //! | [`observe`] | asks every member, never fails | yes |
 //! | [`driver`] | carries out one step | yes |
+//! | [`failover`] | how long there was no primary | no |
 //!
 //! One pass is [`observe::topology`], [`steps::next`], and [`driver::run`] when that is
 //! [`Next::Do`]. Nothing is remembered between passes that a restart could lose.
 
+pub mod authority;
+pub mod certificate;
 pub mod config;
 pub mod connections;
 pub mod driver;
+pub mod failover;
+pub mod forced;
+pub mod keyfile;
 pub mod observe;
+pub mod outage;
 pub mod reply;
 pub mod steps;
+pub mod tls;
 pub mod topology;
 pub mod users;
 pub mod wanted;
@@ -31,7 +45,7 @@ pub(crate) mod fixture;
 mod model;
 
 pub use config::ReplicaSetConfig;
-pub use connections::Connections;
+pub use connections::{Connections, Trust};
 pub use driver::{Error, Outcome};
 pub use observe::{Credentials, Target};
 pub use steps::{Next, Step};

@@ -34,11 +34,23 @@ pub const ANNOTATION_RENDERED: &str = "eaiser.io/rendered";
 /// Annotation on the StatefulSet of a stopped replica set: how many members it had, all of which must
 /// come back for it to have a majority.
 pub const ANNOTATION_MEMBERS: &str = "eaiser.io/members-before-stop";
+/// Annotation that a person puts on a cluster whose replica set lost its majority for good; its value
+/// is the cluster's uid. It counts once.
+pub const ANNOTATION_FORCE: &str = "mongodb.eaiser.io/force-reconfigure";
 /// Pod template annotation: digest of the Secrets and ConfigMaps the pods read at start.
 pub const ANNOTATION_CONFIGURATION: &str = "eaiser.io/configuration";
 /// Annotation on a cluster: any new value asks for a new password of the API's MongoDB user. On the
 /// Secrets that hold its login: the value that was served by them.
 pub const ANNOTATION_ROTATE_PASSWORD: &str = "mongodb.eaiser.io/rotate-password";
+/// Annotation on a cluster: any new value asks for a new keyfile. On the keyfile's Secret: the value
+/// that was served last.
+pub const ANNOTATION_ROTATE_KEYFILE: &str = "mongodb.eaiser.io/rotate-keyfile";
+/// Pod template annotation: digest of the members' certificate and the authorities, where they use TLS.
+pub const ANNOTATION_CERTIFICATE: &str = "mongodb.eaiser.io/certificate";
+/// Annotation on the Secret of a certificate of our own making: when it is renewed.
+pub const ANNOTATION_RENEW_AFTER: &str = "mongodb.eaiser.io/renew-after";
+/// Pod template annotation: digest of the keyfile, once a rotation was asked for.
+pub const ANNOTATION_KEYFILE: &str = "mongodb.eaiser.io/keyfile";
 
 /// Finalizer of a cluster whose volumes are to be deleted with it; no other cluster has one.
 pub const FINALIZER: &str = "eaiser.io/purge-volumes";
@@ -157,6 +169,16 @@ impl Identity {
     /// Secret with the keyfile the members trust each other by.
     pub fn mongodb_keyfile(&self) -> String {
         self.child("mongodb-keyfile")
+    }
+
+    /// Secret with the certificate that MongoDB's members use, and the authorities they trust.
+    pub fn mongodb_certificate(&self) -> String {
+        self.child("mongodb-certificate")
+    }
+
+    /// Secret with the cluster's own certificate authority; no pod mounts it.
+    pub fn mongodb_authority(&self) -> String {
+        self.child("mongodb-authority")
     }
 
     /// Secret with the application's user, password and connection string.

@@ -26,7 +26,7 @@ impl fmt::Debug for Password {
 
 /// A text that others wrote, such as a log line, fit to be shown: without any of `secrets`, and
 /// without the login part of an address.
-pub fn redact(text: &str, secrets: &[&Password]) -> String {
+pub fn redact(text: &str, secrets: &[Password]) -> String {
     let mut text = text.to_owned();
     for secret in secrets.iter().filter(|secret| !secret.0.is_empty()) {
         text = text.replace(&secret.0, HIDDEN);
@@ -66,7 +66,7 @@ mod tests {
             ("get http://a/b@c and redis://:p@r", "get http://a/b@c and redis://***@r"),
             ("plain", "plain"),
         ] {
-            assert_eq!(redact(line, &[&secret]), shown);
+            assert_eq!(redact(line, std::slice::from_ref(&secret)), shown);
         }
     }
 

@@ -1,8 +1,10 @@
 //! One pass over one object: the six steps in their order.
 
+mod certificates;
 pub mod context;
 mod deletion;
 pub mod finalize;
+mod forced;
 pub mod guarded;
 mod measure;
 pub mod pace;
@@ -25,7 +27,7 @@ use crate::plan::{self, Mode, Plan};
 use crate::runtime::metrics::clusters::Seen;
 use crate::runtime::metrics::phases::Phase;
 use crate::runtime::patience::Impatient;
-use crate::snapshot::{Requests, Snapshot, take};
+use crate::snapshot::{Snapshot, take};
 use crate::status;
 pub use context::Context;
 use context::Session;
@@ -41,6 +43,16 @@ pub enum Error {
     /// Children could not be written; the status says so too.
     #[error(transparent)]
     Apply(#[from] apply::Error),
+    /// An annotation that has been served could not be taken away.
+    #[error("cannot remove annotation {annotation} of EaiserCluster {name}")]
+    Annotation {
+        /// Name of the object.
+        name: String,
+        /// Key of the annotation.
+        annotation: &'static str,
+        /// Why.
+        source: Box<kube::Error>,
+    },
     /// The status could not be written.
     #[error("cannot write the status of EaiserCluster {name}")]
     Status {
@@ -57,6 +69,7 @@ impl Error {
         match self {
             Self::Finalize(_) => "FinalizeFailed",
             Self::Apply(error) => error.reason(),
+            Self::Annotation { .. } => "AnnotationFailed",
             Self::Status { .. } => "StatusFailed",
         }
     }
@@ -133,15 +146,19 @@ async fn carry_out(
     let children = context.caches.children_of(&plan.identity);
     let references = context.caches.references_of(&plan.identity, plan.mongodb.referenced_secrets());
     let credentials = session.credentials(plan, &children, &references);
+    let certificates = certificates::find(plan, &children, context, session).await;
     let seen = take::take(plan, children, credentials, context.caches.served(), &mut connections).await;
-    let requests = Requests::of(cluster.meta());
-    let snapshot = Snapshot { prometheuses: context.caches.prometheuses(), requests, ..seen };
+    let requests = cluster.annotations().clone();
+    let prometheuses = context.caches.prometheuses();
+    let snapshot = Snapshot { prometheuses, certificates, requests, ..seen };
     watch.lap(Phase::Snapshot, measure::Outcome::Applied);
+    let look = measure::Look { topology: &snapshot.mongodb, at: Instant::now(), mode: plan.mode };
 
     let initiated_before =
         previous.and_then(|status| status.mongodb.as_ref()).is_some_and(|mongodb| mongodb.initiated);
-    let steps = drive::next(plan, &snapshot, initiated_before);
-    let (applied, driven) = if plan.mode == Mode::Paused {
+    let forced = drive::forced::next(plan, &snapshot, cluster, previous);
+    let steps = drive::next(plan, &snapshot, initiated_before, forced);
+    let (applied, mut driven) = if plan.mode == Mode::Paused {
         (Ok(Applied::default()), steps.untaken())
     } else {
         let desired = desired::build(plan, &snapshot);
@@ -156,9 +173,12 @@ async fn carry_out(
         (applied, driven)
     };
 
+    let refused = forced::settle(context, cluster, &mut driven).await;
+
     let applied_or_why = applied.as_ref().map_err(|error| report::chain(error));
     let pass = status::Pass { plan, snapshot: &snapshot, applied: applied_or_why, driven: &driven };
     let status = status::compute(&pass, cluster.metadata.generation, previous, &context.now());
+    measure::databases(&context.metrics.databases, session, &look, &driven);
     report::steps(context, cluster, &driven).await;
     report::recreations(context, cluster, applied.as_ref().ok()).await;
     let outcome = outcome(&pass, &status);
@@ -168,6 +188,7 @@ async fn carry_out(
     watch.lap(Phase::Status, measure::status(&published, changed));
     published?;
     applied?;
+    refused?;
     if driven.server_failed() {
         return Ok(Action::requeue(context.failures.next_delay(&plan.identity.uid)));
     }

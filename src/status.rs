@@ -1,8 +1,10 @@
 //! Step 6 of a pass: every condition and number of the status, from scratch. Pure.
 
 mod blocker;
+mod certificate;
 pub mod condition;
 pub mod news;
+mod no_primary;
 mod operation;
 mod report;
 mod rolling;
@@ -46,6 +48,7 @@ pub fn compute(
     let mode = pass.plan.mode;
     let stage = Stage::of(pass.plan, pass.snapshot);
     let tiers = rolling::overlaid(pass, tiers::verdicts(pass, now), previous);
+    let tiers = certificate::overlaid(pass, tiers);
     let mut tiers = operation::overlaid(pass, stage, tiers);
     tiers.extend(users::verdict(pass).map(|verdict| ("MongoDBUsersReady", verdict)));
     let overall = overall(pass, stage, &tiers);

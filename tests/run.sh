@@ -148,7 +148,7 @@ previous_operator() { # its image, made from the repository's history
 
 # Scenarios that change what all namespaces share, or measure seconds; the others have namespaces and
 # operators of their own and mostly wait, so several run at a time.
-alone=(chart:: leader:: loops:: monitoring:: pod_loss:: protection:: quiet:: ready:: rights:: unreadable::)
+alone=(chart:: leader:: loops:: mongodb_survival:: monitoring:: pod_loss:: protection:: quiet:: ready:: rights:: unreadable::)
 # Needs simulated nodes, and a lab of its own whose real ones stay empty.
 fleet=settled::
 last=rights::no_operator
@@ -176,6 +176,17 @@ fleet() {
 
 endurance() { # every crash point, every fault, every round, on a lab that is up
 	EAISER_THOROUGH=1 scenarios 1 crash:: faults:: leader::
+}
+
+mongodb() { # every scenario about MongoDB in full, on a lab of its own, with the mongod of $MONGOD where there is one
+	local name=$lab_name-mongodb status=0
+	tests/lab/lab --name "$name" up --nodes 3 &&
+		tests/lab/lab --name "$name" image load nginx redis backend mongod || return
+	echo "MongoDB under test: $(tests/lab/lab --name "$name" image mongod-name)"
+	EAISER_THOROUGH=1 EAISER_LAB=$name KUBECONFIG=$(tests/lab/lab --name "$name" kubeconfig) \
+		cargo test --test cluster mongodb_ -- --ignored --test-threads 1 || status=1
+	[ -n "${EAISER_KEEP_LAB:-}" ] || tests/lab/lab --name "$name" down
+	return $status
 }
 
 refusals() { # over everything the scenarios did
@@ -211,6 +222,7 @@ stage conformance conformance
 stage backend backend
 stage rules rules
 stage hostile hostile
+[[ " ${wanted[*]-} " != *" mongodb "* ]] || stage mongodb mongodb
 if [ -n "$fast" ]; then
 	results+=("skipped  0s  cluster (asked for --fast)")
 	skipped=$((skipped + 1))

@@ -5,10 +5,15 @@
 //! every pass; so it is found out beforehand. What can be made anew without loss is; of the rest the
 //! object and the field are reported, and nothing is sent.
 
+use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
 use super::child::{Child, Live};
 use super::drift::covers;
+
+/// The garbage collector lets pods go by its own picture of who owns them, which is a moment behind.
+/// Pods that a StatefulSet has only just adopted it would take along with it.
+const ADOPTION_SECONDS: i64 = 15;
 
 /// What a difference in a field that cannot be changed leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +33,16 @@ pub struct Immutable {
     pub field: &'static str,
     /// What to do.
     pub remedy: Remedy,
+}
+
+impl Immutable {
+    /// Whether the object is too young to be taken from around its pods.
+    pub fn is_too_soon(self, live: &Live, now: Timestamp) -> bool {
+        let created = live.object.pointer("/metadata/creationTimestamp").and_then(Value::as_str);
+        let created: Option<Timestamp> = created.and_then(|text| text.parse().ok());
+        self.remedy == Remedy::RecreateAroundPods
+            && created.is_some_and(|created| now.duration_since(created).as_secs() < ADOPTION_SECONDS)
+    }
 }
 
 /// Finds the first field of the live object that would have to change and cannot.
@@ -100,6 +115,7 @@ mod tests {
 
     use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
     use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service};
+    use k8s_openapi::jiff::SignedDuration;
     use kube::Resource;
     use serde::Serialize;
     use serde::de::DeserializeOwned;
@@ -119,6 +135,22 @@ mod tests {
 
     fn around_pods(field: &'static str) -> Immutable {
         Immutable { field, remedy: Remedy::RecreateAroundPods }
+    }
+
+    #[test]
+    fn pods_that_were_only_just_adopted_are_not_orphaned_yet() {
+        let too_soon = |remedy, age: i64| {
+            let set = SET.replace(
+                "name: db}, spec: {serv",
+                "name: db, creationTimestamp: \"2026-01-01T00:00:00Z\"}, spec: {serv",
+            );
+            let set: StatefulSet = serde_saphyr::from_str(&set).unwrap();
+            let now = "2026-01-01T00:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_secs(age);
+            Immutable { field: "spec.serviceName", remedy }.is_too_soon(&Live::of(&Arc::new(set)), now)
+        };
+        assert!(too_soon(Remedy::RecreateAroundPods, 14));
+        assert!(!too_soon(Remedy::RecreateAroundPods, 15));
+        assert!(!too_soon(Remedy::Recreate, 0), "nothing is orphaned");
     }
 
     #[test]

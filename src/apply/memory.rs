@@ -13,6 +13,15 @@ use super::child::Child;
 /// A write that no watch event confirmed for this long is not trusted any more.
 const TRUST: Duration = Duration::from_secs(15);
 
+/// Whether one resource version is another or later. The API convention has them compared as whole
+/// numbers; a server that does not follow it is only asked for equality.
+fn reaches((shown, written): (&str, &str)) -> bool {
+    match (shown.parse::<u128>(), written.parse::<u128>()) {
+        (Ok(shown), Ok(written)) => shown >= written,
+        _ => shown == written,
+    }
+}
+
 /// Writes of one cluster.
 #[derive(Debug, Default)]
 pub struct Memory {
@@ -48,16 +57,15 @@ impl Memory {
     }
 
     /// Whether what we want was already written and only the watch is behind. The live version that
-    /// the watch shows decides: the written one means it caught up.
+    /// the watch shows decides: the written one means it caught up, and so does a later one, which
+    /// somebody else wrote before this pass looked.
     pub fn is_on_its_way(&self, child: &Child, now: Instant) -> bool {
         let mut all = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(written) = all.get_mut(&child.label()) else {
             return false;
         };
-        let shown = child.live.as_ref().and_then(|live| live.resource_version.as_ref());
-        if shown.is_some() && shown == written.resource_version.as_ref() {
-            written.seen = true;
-        }
+        let shown = child.live.as_ref().and_then(|live| live.resource_version.as_deref());
+        written.seen |= shown.zip(written.resource_version.as_deref()).is_some_and(reaches);
         !written.seen && written.digest == child.digest && now.duration_since(written.at) < TRUST
     }
 

@@ -49,6 +49,15 @@ fn an_object_that_vanished_after_the_watch_showed_it_is_written_again() {
 }
 
 #[test]
+fn an_edit_on_top_of_our_write_is_repaired_although_our_version_was_never_looked_at() {
+    let (memory, now) = (Memory::default(), Instant::now());
+    let shown = |version| Child::new(&config_map("a"), &[at_version(config_map("edited"), version)]);
+    memory.wrote(&shown("9"), Some("10".to_owned()), now);
+    assert!(memory.is_on_its_way(&shown("9"), now), "the watch is behind");
+    assert!(!memory.is_on_its_way(&shown("11"), now), "the watch is ahead");
+}
+
+#[test]
 fn a_new_rendering_is_written_although_the_last_write_is_still_on_its_way() {
     let (memory, now) = (Memory::default(), Instant::now());
     memory.wrote(&Child::new(&config_map("a"), &[]), Some("5".to_owned()), now);

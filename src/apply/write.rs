@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, Preconditions};
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
@@ -78,6 +79,9 @@ pub(super) async fn bring(
     }
     let api = api(client, identity, &child.resource);
     if let Some(immutable) = immutable::find(&child, live) {
+        if immutable.is_too_soon(live, now()) {
+            return Ok(Change::OnItsWay(label));
+        }
         return remedy(&api, live, immutable).await;
     }
     if let Some(ports) = ports::replaced(&child, live) {
@@ -86,9 +90,42 @@ pub(super) async fn bring(
     if needs_handover(&child, live) {
         hand_over_replicas(&api, &child, live).await?;
     }
+    if child.resource.kind == "Secret" {
+        return bring_secret(&api, &child, live, memory).await;
+    }
     let written = patch(&api, &child, OPERATOR, &child.rendered).await?;
     memory.wrote(&child, written.resource_version(), Instant::now());
     Ok(Change::Changed(label))
+}
+
+#[allow(clippy::disallowed_methods, reason = "the age of an object is told by the clock")]
+fn now() -> Timestamp {
+    Timestamp::now()
+}
+
+/// Changes a Secret only in the version that was looked at: by what it held a key may have been
+/// dropped that members still need, if a watch is behind.
+async fn bring_secret(
+    api: &Api<DynamicObject>,
+    child: &Child,
+    live: &Live,
+    memory: &Memory,
+) -> Result<Change, Error> {
+    let mut body = child.rendered.clone();
+    if let (Some(metadata), Some(version)) =
+        (body.get_mut("metadata").and_then(Value::as_object_mut), &live.resource_version)
+    {
+        metadata.insert("resourceVersion".to_owned(), Value::String(version.clone()));
+    }
+    match patch(api, child, OPERATOR, &body).await {
+        Ok(written) => {
+            memory.wrote(child, written.resource_version(), Instant::now());
+            Ok(Change::Changed(child.label()))
+        }
+        // The next pass looks at what it holds by then.
+        Err(Error::Apply { source, .. }) if is_conflict(&source) => Ok(Change::OnItsWay(child.label())),
+        Err(error) => Err(error),
+    }
 }
 
 /// Deletes what is to be made anew, but only this very object in this very version; a later pass finds

@@ -66,7 +66,7 @@ fn default_replicas() -> i32 {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[x_kube(
     validation = Rule::new("!(has(self.value) && has(self.valueFrom))").message("set either value or valueFrom, not both"),
-    validation = Rule::new("!(self.name in ['MONGODB_URI', 'MONGODB_DATABASE', 'MONGODB_MAX_POOL_SIZE', 'REDIS_URL', 'REDIS_NODES', 'REDIS_MAX_CONNECTIONS', 'MAX_IN_FLIGHT', 'WEB_CONCURRENCY'])").message("this variable is set by the operator; change the field it derives from instead").field_path(".name")
+    validation = Rule::new("!(self.name in ['MONGODB_URI', 'MONGODB_DATABASE', 'MONGODB_MAX_POOL_SIZE', 'MONGODB_TLS_CA_FILE', 'REDIS_URL', 'REDIS_NODES', 'REDIS_MAX_CONNECTIONS', 'MAX_IN_FLIGHT', 'WEB_CONCURRENCY'])").message("this variable is set by the operator; change the field it derives from instead").field_path(".name")
 )]
 #[serde(rename_all = "camelCase")]
 pub struct EnvironmentVariable {

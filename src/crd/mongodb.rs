@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::{Resources, Storage, rules};
 pub use users::{DatabaseRole, DatabaseUser};
 
+mod tls;
+
+pub use tls::{MongoDbTls, TlsMode};
+
 /// The MongoDB replica set.
 #[derive(JsonSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -35,6 +39,8 @@ pub struct MongoDbSpec {
     /// dropped. Default: false.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub prune_users: bool,
+    /// Encryption of the connections to and between the members. Default: none.
+    pub tls: MongoDbTls,
 }
 
 impl Default for MongoDbSpec {
@@ -46,6 +52,7 @@ impl Default for MongoDbSpec {
             resources: Resources::default(),
             users: Vec::new(),
             prune_users: false,
+            tls: MongoDbTls::default(),
         }
     }
 }

@@ -1,8 +1,12 @@
 //! `status`: what the operator observed and derived. Recomputed from scratch on every pass.
 
+mod forced;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use forced::{ForcedOutcome, ForcedReconfiguration};
 
 /// Observed state of the cluster.
 #[derive(JsonSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -99,6 +103,10 @@ pub struct MongoDbStatus {
     /// Users of `spec.mongodb.users`, and those that were on the list once and are still there.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub users: Vec<MongoDbUserStatus>,
+    /// The last reconfiguration by force that somebody asked for; it outlives the annotation, so that
+    /// putting that back does nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forced_reconfiguration: Option<ForcedReconfiguration>,
 }
 
 /// One database user.
@@ -128,6 +136,9 @@ pub struct MongoDbMemberStatus {
     pub state: String,
     /// Votes in the replica set configuration.
     pub votes: i64,
+    /// Seconds behind the primary, in tens; absent while it is close.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lag_seconds: Option<i64>,
     /// Node the pod runs on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,

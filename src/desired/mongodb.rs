@@ -1,13 +1,14 @@
 //! Objects of the replica set. Pure.
 
 mod connection;
+mod keyfile;
 pub mod rotation;
 mod stateful_set;
+pub mod tls;
 pub mod users;
 
-use k8s_openapi::ByteString;
 use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::{Secret, Service, ServicePort, ServiceSpec};
+use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
 use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::ResourceExt;
@@ -18,25 +19,20 @@ use crate::names::{ANNOTATION_MEMBERS, Identity, MONGODB_PORT, Tier};
 use crate::plan::Plan;
 use crate::snapshot::Snapshot;
 use crate::snapshot::children::find;
-use crate::snapshot::credentials::KEY_KEYFILE;
 
 pub use connection::{KEY_URI, uri};
+pub use keyfile::pending as keyfile_pending;
 pub use rotation::Rotation;
 
 /// Adds the replica set's objects.
 pub fn build(plan: &Plan, snapshot: &Snapshot, stage: Stage, desired: &mut Desired) {
     let identity = &plan.identity;
-    let keyfile = &snapshot.credentials.mongodb_keyfile;
-    desired.secrets.push(Secret {
-        metadata: meta::object(identity, Tier::MongoDb, identity.mongodb_keyfile()),
-        type_: Some("Opaque".to_owned()),
-        data: Some([(KEY_KEYFILE.to_owned(), ByteString(keyfile.expose().as_bytes().to_vec()))].into()),
-        ..Secret::default()
-    });
     let rotation = Rotation::of(plan, snapshot);
+    desired.secrets.push(keyfile::secret(plan, snapshot));
     desired.secrets.push(connection::application(plan, snapshot, &rotation));
-    desired.secrets.extend(connection::next(plan, &rotation));
+    desired.secrets.extend(connection::next(plan, snapshot, &rotation));
     desired.secrets.extend(users::secrets(plan, snapshot));
+    desired.secrets.extend(tls::secrets(plan, snapshot));
     desired.services.push(members_service(identity));
     desired.disruption_budgets.push(disruption_budget(identity, Tier::MongoDb));
     desired.stateful_sets.push(members(plan, snapshot, stage));
@@ -74,9 +70,9 @@ fn pods_there(identity: &Identity, snapshot: &Snapshot) -> i32 {
 /// A stopped set has no pods and remembers how many there were.
 fn members(plan: &Plan, snapshot: &Snapshot, stage: Stage) -> StatefulSet {
     if stage.mongodb {
-        return stateful_set::build(plan, pods_to_keep(plan, snapshot));
+        return stateful_set::build(plan, snapshot, pods_to_keep(plan, snapshot));
     }
-    let mut set = stateful_set::build(plan, 0);
+    let mut set = stateful_set::build(plan, snapshot, 0);
     let live = find(&snapshot.children.stateful_sets, &plan.identity.tier(Tier::MongoDb));
     if let Some(members) = live.map(members_before_stop).filter(|members| *members > 0) {
         let annotations = set.metadata.annotations.get_or_insert_default();

@@ -69,6 +69,7 @@ fn no_password_is_an_argument_or_a_plain_variable() {
     let canary = crate::password::Password::new("canary");
     snapshot.credentials = crate::snapshot::Credentials {
         mongodb_keyfile: canary.clone(),
+        mongodb_next_key: canary.clone(),
         mongodb_password: canary.clone(),
         redis_password: canary.clone(),
         mongodb_users: [("reporting".to_owned(), Ok(canary))].into(),

@@ -16,6 +16,7 @@ mod tests;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Resource, ResourceExt};
 
+use crate::desired;
 use crate::names::Tier;
 use crate::plan::Plan;
 use crate::snapshot::pods::is_ready;
@@ -94,11 +95,17 @@ pub fn next(plan: &Plan, snapshot: &Snapshot, mongodb: &mongo::Next, redis: &red
     let shards: Vec<Option<StatefulPods>> = shards.collect();
     let summary = snapshot.redis.summary(&super::redis_wanted(plan));
     let rolls = Rolls {
-        mongodb: mongodb::roll(members.as_ref(), &snapshot.mongodb, mongodb),
+        mongodb: mongodb::roll(members.as_ref(), &snapshot.mongodb, mongodb).until(pending(plan, snapshot)),
         redis: redis::roll(&shards, &summary.shards, redis),
     };
     let restarting = shards.iter().flatten().find_map(StatefulPods::restarting);
     rolls.one_at_a_time(*mongodb == mongo::Next::Settled, restarting)
+}
+
+/// What begins a further roll of the members once every one of them runs the newest template.
+fn pending(plan: &Plan, snapshot: &Snapshot) -> Option<String> {
+    desired::mongodb::keyfile_pending(plan, snapshot)
+        .or_else(|| desired::mongodb::tls::pending(plan, snapshot))
 }
 
 impl Rolls {
@@ -130,6 +137,14 @@ impl Roll {
         match self {
             Self::Done => None,
             Self::Rolling { action, .. } => action.as_ref(),
+        }
+    }
+
+    /// Not done before what is still to come.
+    fn until(self, pending: Option<String>) -> Self {
+        match (self, pending) {
+            (Self::Done, Some(message)) => Self::Rolling { message, action: None },
+            (roll, _) => roll,
         }
     }
 

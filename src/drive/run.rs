@@ -1,12 +1,15 @@
 //! Carries out what [`super::next`] decided. IO; a step that fails is reported, not returned.
 
+use std::time::{Duration, Instant};
+
 use k8s_openapi::api::core::v1::Pod;
 use kube::Client;
 use kube::api::{Api, DeleteParams, ListParams, Preconditions};
 
 use super::roll::{self, Action, Deletion, Roll};
-use super::{Driven, Steps, mongodb_wanted, redis_wanted};
+use super::{Database, Driven, Steps, Took, mongodb_wanted, redis_wanted};
 use crate::fence::Fence;
+use crate::mongo::forced::Verdict;
 use crate::mongo::{self, Step};
 use crate::names::{Identity, selector_text};
 use crate::plan::Plan;
@@ -18,6 +21,9 @@ use crate::snapshot::take::Connections;
 const ROLL_POD: &str = "RollPod";
 /// Reason of the event about a pod that could not be replaced.
 pub(super) const ROLL_FAILED: &str = "RollFailed";
+
+/// Reason of the event about a configuration that was forced.
+const FORCE: &str = "ForceReconfigure";
 
 /// What was done, or what failed: (reason, sentence).
 type Report = Result<(&'static str, String), (&'static str, String)>;
@@ -44,22 +50,34 @@ struct Edge<'a> {
 /// other database and the status go on.
 pub async fn run(plan: &Plan, snapshot: &Snapshot, steps: Steps, hands: Hands<'_>) -> Driven {
     let edge = Edge { plan, snapshot, hands };
-    let Steps { mongodb, mongodb_user, redis, rolls } = steps;
+    let Steps { mongodb, mongodb_user, redis, rolls, forced } = steps;
     // A tier rolls only when its own steps are done, unless the pod serves nobody.
-    let reports = tokio::join!(
-        edge.mongodb_step(&mongodb, mongodb_user.as_ref()),
-        edge.redis_step(&redis),
-        edge.roll(&rolls.mongodb),
-        edge.roll(&rolls.redis),
+    let (members, nodes, member_pods, node_pods, force) = tokio::join!(
+        timed(Box::pin(edge.mongodb_step(&mongodb, mongodb_user.as_ref()))),
+        timed(Box::pin(edge.redis_step(&redis))),
+        timed(Box::pin(edge.roll(&rolls.mongodb))),
+        timed(Box::pin(edge.roll(&rolls.redis))),
+        timed(Box::pin(edge.force(&forced))),
     );
-    let mut driven = Driven { mongodb, mongodb_user, redis, rolls, done: Vec::new(), failed: Vec::new() };
-    for report in [reports.0, reports.1, reports.2, reports.3].into_iter().flatten() {
+    let mut driven = Steps { mongodb, mongodb_user, redis, rolls, forced }.untaken();
+    let of_mongodb = [members, member_pods, force].map(|report| (Database::MongoDb, report));
+    let of_redis = [nodes, node_pods].map(|report| (Database::Redis, report));
+    for (database, report) in of_mongodb.into_iter().chain(of_redis) {
         match report {
-            Ok(done) => driven.done.push(done),
-            Err(failed) => driven.failed.push(failed),
+            Some((Ok((step, sentence)), begin, duration)) => {
+                driven.took.push(Took { database, step, begin, duration });
+                driven.done.push((step, sentence));
+            }
+            Some((Err(failed), ..)) => driven.failed.push(failed),
+            None => {}
         }
     }
     driven
+}
+
+async fn timed(step: impl Future<Output = Option<Report>>) -> Option<(Report, Instant, Duration)> {
+    let begin = Instant::now();
+    Some((step.await?, begin, begin.elapsed()))
 }
 
 impl Edge<'_> {
@@ -83,6 +101,17 @@ impl Edge<'_> {
                 tracing::debug!(%step, reason, "MongoDB is busy; looking again");
                 None
             }
+            Err(error) => Some(Err((error.reason(), error.to_string()))),
+        }
+    }
+
+    async fn force(&self, forced: &Verdict) -> Option<Report> {
+        let Verdict::Act(act) = forced else { return None };
+        if !self.hands.fence.holds() {
+            return None;
+        }
+        match mongo::driver::force(act, &self.hands.connections.mongodb).await {
+            Ok(()) => Some(Ok((FORCE, act.sentence().to_owned()))),
             Err(error) => Some(Err((error.reason(), error.to_string()))),
         }
     }

@@ -11,6 +11,13 @@ use thiserror::Error;
 /// The highest member id mongod 4.4 accepts.
 const HIGHEST_ID: i64 = 255;
 
+/// How long a new set's secondaries go without a word of the primary before they elect another. An
+/// election that nobody wins is repeated after the same time: with mongod's own ten seconds a set
+/// could not be written to for more than twenty, with five for about eleven. Heartbeats come every two
+/// seconds and secondaries fetch all the time, so a single lost one starts nothing. Existing sets keep
+/// what they have.
+const ELECTION_TIMEOUT_MILLIS: i32 = 5_000;
+
 /// A parsed configuration together with the document it came from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReplicaSetConfig {
@@ -40,6 +47,8 @@ pub struct ConfigMember {
     pub priority: f64,
     /// Votes but holds no data.
     pub arbiter: bool,
+    /// Kept from applications, or behind on purpose: such a member can never be primary.
+    pub kept_back: bool,
 }
 
 /// A configuration document that cannot be understood.
@@ -67,7 +76,12 @@ impl ReplicaSetConfig {
 
     /// The configuration a new set starts with: one member, so that no election has to be waited for.
     pub fn initial(name: &str, host: &str) -> Document {
-        doc! { "_id": name, "version": 1, "members": [{ "_id": 0, "host": host }] }
+        doc! {
+            "_id": name,
+            "version": 1,
+            "members": [{ "_id": 0, "host": host }],
+            "settings": { "electionTimeoutMillis": ELECTION_TIMEOUT_MILLIS },
+        }
     }
 
     /// The document for `replSetReconfig`.
@@ -118,6 +132,36 @@ impl ReplicaSetConfig {
         self.edited(|members| members.retain(|member| host_of(member) != Some(host)))
     }
 
+    /// Gives a member another name.
+    pub fn with_host(&self, from: &str, to: &str) -> Result<Self, Malformed> {
+        self.edited(|members| {
+            let member = members.iter_mut().find(|member| host_of(member) == Some(from));
+            if let Some(member) = member.and_then(Bson::as_document_mut) {
+                member.insert("host", to);
+            }
+        })
+    }
+
+    /// Only the members `kept`, of whom `voter` alone votes and can become primary.
+    pub fn with_survivors(&self, voter: &str, kept: &[String]) -> Result<Self, Malformed> {
+        let is_kept =
+            |member: &Bson| host_of(member).is_some_and(|host| kept.iter().any(|kept| kept == host));
+        self.edited(|members| {
+            members.retain(is_kept);
+            for host in kept {
+                set_vote(members, host, i32::from(host == voter));
+            }
+        })
+    }
+
+    /// Whether it was made after `other`: by version where one of them was forced, which has no term.
+    pub fn is_newer_than(&self, other: &Self) -> bool {
+        if self.term < 0 || other.term < 0 {
+            return self.version > other.version;
+        }
+        (self.term, self.version) > (other.term, other.version)
+    }
+
     fn edited(&self, edit: impl FnOnce(&mut Vec<Bson>)) -> Result<Self, Malformed> {
         let mut document = self.document.clone();
         edit(document.get_array_mut("members").map_err(|_| Malformed { field: "members" })?);
@@ -140,6 +184,7 @@ impl ConfigMember {
             votes: integer(member, "votes").unwrap_or(1),
             priority: number(member, "priority").unwrap_or(1.0),
             arbiter: member.get_bool("arbiterOnly").unwrap_or(false),
+            kept_back: is_kept_back(member),
         })
     }
 }
@@ -155,11 +200,18 @@ fn host_of(member: &Bson) -> Option<&str> {
     member.as_document()?.get_str("host").ok()
 }
 
+/// mongod refuses any priority but 0 for these. The delay had another name before 5.0.
+fn is_kept_back(member: &Document) -> bool {
+    let delayed = |key| integer(member, key).is_some_and(|seconds| seconds > 0);
+    member.get_bool("hidden").unwrap_or(false) || delayed("secondaryDelaySecs") || delayed("slaveDelay")
+}
+
 fn set_vote(members: &mut [Bson], host: &str, vote: i32) {
     let member = members.iter_mut().find(|member| host_of(member) == Some(host));
     if let Some(member) = member.and_then(Bson::as_document_mut) {
+        let priority = if is_kept_back(member) { 0.0 } else { f64::from(vote) };
         member.insert("votes", vote);
-        member.insert("priority", f64::from(vote));
+        member.insert("priority", priority);
     }
 }
 

@@ -1,18 +1,25 @@
 //! One client per member, kept between passes so that a settled set is not dialled again. IO.
 //!
 //! Clients talk to exactly one mongod by address, whatever state it is in, as the internal user
-//! `__system`: every member accepts the keyfile as that user's password before any user exists.
+//! `__system`: every member accepts the keyfile as that user's password before any user exists. A
+//! member that takes TLS is dialled by its name instead, which its certificate must bear.
 
-use std::collections::HashMap;
+mod trust;
+
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use mongodb::Client;
-use mongodb::options::{AuthMechanism, ClientOptions, Credential, ServerAddress, ServerMonitoringMode};
+use mongodb::options::{
+    AuthMechanism, ClientOptions, Credential, ServerAddress, ServerMonitoringMode, Tls, TlsOptions,
+};
 
 use super::users::{User, UserName};
 use crate::password::Password;
+use trust::Authorities;
+pub use trust::Trust;
 
 /// Longest wait for a dial and for an answer to the driver's own probe.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -29,6 +36,7 @@ pub struct Connections {
     members: Mutex<HashMap<String, Entry>>,
     verified_logins: Mutex<HashMap<UserName, Login>>,
     refusals: Mutex<HashMap<UserName, Refusal>>,
+    trust: Mutex<Trusted>,
 }
 
 /// What the server would not make of a user.
@@ -39,10 +47,18 @@ struct Refusal {
     until: Instant,
 }
 
+#[derive(Default)]
+struct Trusted {
+    trust: Trust,
+    authorities: Option<Arc<Authorities>>,
+}
+
 struct Entry {
     address: SocketAddr,
-    keyfile: Password,
+    key: Password,
     client: Client,
+    /// Whom it trusts; none where it speaks plainly. The driver may read the file at any time.
+    authorities: Option<Arc<Authorities>>,
 }
 
 /// Digest of everything a login depends on: password, stored credentials and primary.
@@ -54,25 +70,70 @@ impl Connections {
         Self::default()
     }
 
-    /// The client of a host, dialled anew when its address or the keyfile changed.
+    /// The client of a host, dialled anew when its address or the key changed.
     pub(super) fn member(
         &self,
         host: &str,
         address: SocketAddr,
-        keyfile: &Password,
+        key: &Password,
     ) -> Result<Client, mongodb::error::Error> {
+        let authorities = self.authorities(host);
         let mut members = lock(&self.members);
         if let Some(entry) = members.get(host)
             && entry.address == address
-            && entry.keyfile == *keyfile
+            && entry.key == *key
+            && same(entry.authorities.as_ref(), authorities.as_ref())
         {
             return Ok(entry.client.clone());
         }
-        // mongod ignores white space in a keyfile, and a Secret often ends in a line break.
-        let key: String = keyfile.expose().split_whitespace().collect();
-        let client = client(address, "__system", "local", key)?;
-        members.insert(host.to_owned(), Entry { address, keyfile: keyfile.clone(), client: client.clone() });
+        let server = server(host, address, authorities.as_deref());
+        let client = connect(server, "__system", "local", key.expose().to_owned())?;
+        let entry = Entry { address, key: key.clone(), client: client.clone(), authorities };
+        members.insert(host.to_owned(), entry);
         Ok(client)
+    }
+
+    /// A client for somebody else, which nobody keeps.
+    pub(super) fn client(
+        &self,
+        (host, address): (&str, SocketAddr),
+        user: &str,
+        source: &str,
+        password: String,
+    ) -> Result<Client, mongodb::error::Error> {
+        let authorities = self.authorities(host);
+        connect(server(host, address, authorities.as_deref()), user, source, password)
+    }
+
+    /// Says which members take TLS from now on. Connections that were made otherwise are made anew.
+    ///
+    /// # Errors
+    /// The authorities could not be written down; every connection stays as it was.
+    pub fn set_trust(&self, trust: Trust) -> std::io::Result<()> {
+        let mut trusted = lock(&self.trust);
+        if trust.hosts.is_empty() {
+            trusted.authorities = None;
+        } else if trusted.authorities.as_ref().is_none_or(|known| !known.are(&trust.authorities)) {
+            trusted.authorities = Some(Arc::new(Authorities::new(&trust.authorities)?));
+        }
+        trusted.trust = trust;
+        Ok(())
+    }
+
+    fn authorities(&self, host: &str) -> Option<Arc<Authorities>> {
+        let trusted = lock(&self.trust);
+        trusted.authorities.clone().filter(|_| trusted.trust.hosts.contains(host))
+    }
+
+    /// The key by which the member at this address was logged in to last.
+    pub(super) fn key(&self, host: &str, address: SocketAddr) -> Option<Password> {
+        let members = lock(&self.members);
+        members.get(host).filter(|entry| entry.address == address).map(|entry| entry.key.clone())
+    }
+
+    /// The key that each member accepted, by host.
+    pub fn logins(&self) -> BTreeMap<String, Password> {
+        lock(&self.members).iter().map(|(host, entry)| (host.clone(), entry.key.clone())).collect()
     }
 
     /// The client last used for a host.
@@ -115,9 +176,36 @@ impl Connections {
     }
 }
 
+fn same(one: Option<&Arc<Authorities>>, other: Option<&Arc<Authorities>>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+        (one, other) => one.is_none() && other.is_none(),
+    }
+}
+
+/// Where to dial, and how.
+struct Server {
+    address: ServerAddress,
+    tls: Option<Tls>,
+}
+
+/// The driver judges a certificate by the name it dials; a plain connection needs no name server.
+fn server(host: &str, address: SocketAddr, authorities: Option<&Authorities>) -> Server {
+    let Some(authorities) = authorities else {
+        let host = address.ip().to_string();
+        return Server { address: ServerAddress::Tcp { host, port: Some(address.port()) }, tls: None };
+    };
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name).to_owned();
+    let options = TlsOptions::builder().ca_file_path(authorities.path()).build();
+    Server {
+        address: ServerAddress::Tcp { host: name, port: Some(address.port()) },
+        tls: Some(Tls::Enabled(options)),
+    }
+}
+
 /// A client of exactly one server, with one connection besides the driver's own probe.
-pub(super) fn client(
-    address: SocketAddr,
+fn connect(
+    server: Server,
     user: &str,
     source: &str,
     password: String,
@@ -128,9 +216,9 @@ pub(super) fn client(
         .password(password)
         .mechanism(AuthMechanism::ScramSha256)
         .build();
-    let server = ServerAddress::Tcp { host: address.ip().to_string(), port: Some(address.port()) };
     let options = ClientOptions::builder()
-        .hosts(vec![server])
+        .hosts(vec![server.address])
+        .tls(server.tls)
         .app_name(APP_NAME.to_owned())
         // No set name: a mismatch, or a member without a configuration, would count as unknown.
         .direct_connection(true)

@@ -12,7 +12,8 @@ use tokio::time::timeout;
 
 use super::config::Malformed;
 use super::connections::Connections;
-use super::steps::{Step, command};
+use super::forced;
+use super::steps::{Command, Step, command};
 use super::topology::Topology;
 use super::wanted::Wanted;
 use failure::Failure;
@@ -121,41 +122,69 @@ pub async fn run(
     let Some(command) = command else {
         return Ok(Outcome::Retry { reason: "the replica set has no primary".to_owned() });
     };
+    let host = command.host.clone();
+    let outcome = match send(command, connections, words).await? {
+        Ok(()) => Ok(Outcome::Done),
+        Err(failure) => judge(step, host, failure),
+    };
+    if let (Step::CreateUser { user } | Step::UpdateUser { user }, Err(refused @ Error::Refused { .. })) =
+        (step, &outcome)
+        && let Some(wanted) = wanted.user(user)
+    {
+        connections.refused(wanted, refused.servers_words(), Instant::now());
+    }
+    outcome
+}
+
+/// Carries out what a person asked for, and [`super::forced::next`] decided and wrote down before.
+///
+/// # Errors
+/// Any refusal: what is forced is not tried again without a look at the set.
+pub async fn force(act: &forced::Act, connections: &Connections) -> Result<(), Error> {
+    let command = act.command();
+    let (host, words) = (command.host.clone(), || act.sentence().to_owned());
+    match send(command, connections, words).await? {
+        Ok(()) => Ok(()),
+        Err(failure) => Err(refused(words(), host, failure)),
+    }
+}
+
+/// Sends one command; the inner result is the server's.
+async fn send(
+    command: Command,
+    connections: &Connections,
+    words: impl Fn() -> String,
+) -> Result<Result<(), Failure>, Error> {
     let host = command.host;
     let Some(client) = connections.known(&host) else {
         return Err(Error::NotConnected { step: words(), host });
     };
     let database = client.database(&command.database);
-    let result = match timeout(STEP_TIMEOUT, database.run_command(command.document).into_future()).await {
-        Ok(Ok(_)) => Ok(Outcome::Done),
-        Ok(Err(error)) => judge(step, host, Failure::of(&error)),
+    match timeout(STEP_TIMEOUT, database.run_command(command.document).into_future()).await {
+        Ok(Ok(_)) => Ok(Ok(())),
+        Ok(Err(error)) => Ok(Err(Failure::of(&error))),
         Err(_) => {
             let message = format!("none within {} s", STEP_TIMEOUT.as_secs());
             Err(Error::NoAnswer { step: words(), host, message })
         }
-    };
-    if let (Step::CreateUser { user } | Step::UpdateUser { user }, Err(Error::Refused { .. })) =
-        (step, &result)
-        && let Some(wanted) = wanted.user(user)
-    {
-        let reason = result.as_ref().err().map(Error::servers_words).unwrap_or_default();
-        connections.refused(wanted, reason, Instant::now());
     }
-    result
 }
 
 fn judge(step: &Step, host: String, failure: Failure) -> Result<Outcome, Error> {
-    let words = step.to_string();
     match failure {
         Failure::Command { code, .. } if failure::is_done(step, code) => Ok(Outcome::Done),
         Failure::Command { code, name, message } if failure::is_passing(step, code) => {
             Ok(Outcome::Retry { reason: format!("{host} answered {name} ({code}): {message}") })
         }
-        Failure::Command { code, name, message } => {
-            Err(Error::Refused { step: words, host, code, name, message })
-        }
-        Failure::Refused { reason } => Err(Error::LoginRefused { step: words, host, message: reason }),
-        Failure::Unreachable { reason } => Err(Error::NoAnswer { step: words, host, message: reason }),
+        failure => Err(refused(step.to_string(), host, failure)),
+    }
+}
+
+fn refused(words: String, host: String, failure: Failure) -> Error {
+    match failure {
+        Failure::Command { code, name, message } => Error::Refused { step: words, host, code, name, message },
+        Failure::Refused { reason } => Error::LoginRefused { step: words, host, message: reason },
+        Failure::Unreachable { reason } => Error::NoAnswer { step: words, host, message: reason },
     }
 }
 

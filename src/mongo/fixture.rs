@@ -9,6 +9,8 @@
 //! 3 unreachable vote        in the configuration, does not answer
 //! ```
 //!
+//! `alias` lists the member by its name in another cluster domain, `twice` by both names; `heard=STATE`
+//! is what the others hear of it where that differs, `version=N` the version of its configuration.
 //! `no-pod` puts a member into the configuration that no pod stands for; `terminating`, `term=N`,
 //! `set=N` (another set identity) and `name=N` (another set name) speak for themselves.
 
@@ -27,6 +29,11 @@ const NEWEST: u64 = 1_000_000;
 /// Host of the pod with this number.
 pub(crate) fn host(pod: usize) -> String {
     format!("db-{pod}.db.shop.svc.cluster.local:27017")
+}
+
+/// The same pod in another cluster domain.
+pub(crate) fn alias(pod: usize) -> String {
+    format!("db-{pod}.db.shop.svc.old.domain:27017")
 }
 
 /// The first `members` pods, and a user.
@@ -65,6 +72,10 @@ struct Line<'a> {
     term: i64,
     set: i64,
     name: &'a str,
+    alias: bool,
+    twice: bool,
+    heard: Option<&'a str>,
+    version: i64,
 }
 
 impl<'a> Line<'a> {
@@ -82,6 +93,10 @@ impl<'a> Line<'a> {
             term: 1,
             set: 1,
             name: "db",
+            alias: false,
+            twice: false,
+            heard: None,
+            version: 5,
         };
         for word in words {
             match word.split_once('=').unwrap_or((word, "")) {
@@ -91,6 +106,10 @@ impl<'a> Line<'a> {
                 ("term", number) => parsed.term = number.parse().unwrap(),
                 ("set", number) => parsed.set = number.parse().unwrap(),
                 ("name", name) => parsed.name = name,
+                ("alias", _) => parsed.alias = true,
+                ("twice", _) => parsed.twice = true,
+                ("heard", state) => parsed.heard = Some(state),
+                ("version", number) => parsed.version = number.parse().unwrap(),
                 ("terminating", _) => parsed.terminating = true,
                 ("no-pod", _) => parsed.no_pod = true,
                 _ => panic!("unknown word {word}"),
@@ -99,18 +118,22 @@ impl<'a> Line<'a> {
         parsed
     }
 
+    fn listed_as(&self) -> String {
+        if self.alias { alias(self.pod) } else { host(self.pod) }
+    }
+
     fn member_state(&self) -> Option<MemberState> {
-        (0..=10).map(MemberState::from_number).find(|state| state.name() == self.state)
+        state_named(self.state)
     }
 
     fn peer(&self) -> (String, Peer) {
-        let state = self.member_state();
+        let state = self.heard.map_or_else(|| self.member_state(), state_named);
         let peer = Peer {
             state: state.unwrap_or(MemberState::Down),
             healthy: state.is_some(),
-            optime: state.map(|_| Optime { seconds: NEWEST - self.lag, increment: 1 }),
+            optime: state.map(|_| Optime { term: 1, seconds: NEWEST - self.lag, increment: 1 }),
         };
-        (host(self.pod), peer)
+        (self.listed_as(), peer)
     }
 
     fn observed(&self, lines: &[Self], peers: &BTreeMap<String, Peer>) -> Observed {
@@ -119,9 +142,10 @@ impl<'a> Line<'a> {
             "unreachable" => View::Unreachable { reason: "connection refused".into() },
             "refused" => View::Refused { reason: "authentication failed".into() },
             _ => View::Member(Box::new(Member {
-                config: ReplicaSetConfig::parse(config_document(lines, self.set, self.name)).unwrap(),
+                config: ReplicaSetConfig::parse(config_document(lines, self)).unwrap(),
                 state: self.member_state().unwrap(),
                 term: self.term,
+                own_host: self.votes.map(|_| self.listed_as()),
                 peers: peers.clone(),
             })),
         };
@@ -134,13 +158,23 @@ impl<'a> Line<'a> {
     }
 }
 
-fn config_document(lines: &[Line<'_>], set: i64, name: &str) -> Document {
-    let member = |(line, votes): (&Line<'_>, i32)| {
-        let id = i32::try_from(line.pod).unwrap();
-        Bson::Document(
-            doc! { "_id": id, "host": host(line.pod), "votes": votes, "priority": f64::from(votes) },
-        )
+fn state_named(name: &str) -> Option<MemberState> {
+    (0..=10).map(MemberState::from_number).find(|state| state.name() == name)
+}
+
+fn config_document(lines: &[Line<'_>], of: &Line<'_>) -> Document {
+    let member = |id: usize, host: String, votes: i32| {
+        let id = i32::try_from(id).unwrap();
+        Bson::Document(doc! { "_id": id, "host": host, "votes": votes, "priority": f64::from(votes) })
     };
-    let members: Vec<Bson> = lines.iter().filter_map(|line| Some((line, line.votes?))).map(member).collect();
-    doc! { "_id": name, "version": 5, "term": 1, "members": members, "settings": { "replicaSetId": set } }
+    let mut members = Vec::new();
+    for line in lines {
+        let Some(votes) = line.votes else { continue };
+        members.push(member(line.pod, line.listed_as(), votes));
+        if line.twice {
+            members.push(member(100 + line.pod, alias(line.pod), 0));
+        }
+    }
+    let settings = doc! { "replicaSetId": of.set };
+    doc! { "_id": of.name, "version": of.version, "term": 1, "members": members, "settings": settings }
 }

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use super::connections::{ANSWER_TIMEOUT, Connections};
 use super::driver::failure::Failure;
+use super::keyfile;
 use super::reply;
 use super::topology::{Observed, Topology, View};
 use super::users::{User, UserName, UserState};
@@ -53,8 +54,8 @@ pub struct Credentials {
 /// Asks all targets at once. Takes as long as the slowest, at most eight seconds.
 pub async fn topology(targets: &[Target], credentials: &Credentials, connections: &Connections) -> Topology {
     connections.keep_only(|host| targets.iter().any(|target| target.host == host));
-    let members =
-        join_all(targets.iter().map(|target| observed(target, &credentials.keyfile, connections))).await;
+    let keys = keyfile::keys(&credentials.keyfile);
+    let members = join_all(targets.iter().map(|target| observed(target, &keys, connections))).await;
     let mut topology = Topology { members, application_user: UserState::Unknown, users: None };
     let primary = topology.primary().map(|(observed, _)| observed.host.clone());
     if let Some(target) = targets.iter().find(|target| Some(&target.host) == primary.as_ref()) {
@@ -67,10 +68,10 @@ pub async fn topology(targets: &[Target], credentials: &Credentials, connections
     topology
 }
 
-async fn observed(target: &Target, keyfile: &Password, connections: &Connections) -> Observed {
+async fn observed(target: &Target, keys: &[Password], connections: &Connections) -> Observed {
     let view = match target.address {
         None => View::Unreachable { reason: "the pod has no address yet".to_owned() },
-        Some(address) => dialled(&target.host, address, keyfile, connections).await,
+        Some(address) => dialled(&target.host, address, keys, connections).await,
     };
     if matches!(view, View::Unreachable { .. } | View::Refused { .. }) {
         connections.forget(&target.host);
@@ -78,7 +79,7 @@ async fn observed(target: &Target, keyfile: &Password, connections: &Connections
     Observed { pod: target.pod.clone(), host: target.host.clone(), terminating: target.terminating, view }
 }
 
-async fn dialled(host: &str, address: SocketAddr, keyfile: &Password, connections: &Connections) -> View {
+async fn dialled(host: &str, address: SocketAddr, keys: &[Password], connections: &Connections) -> View {
     // The driver goes on dialling a closed port until its time is up; this says at once what is wrong.
     if connections.known(host).is_none() {
         match timeout(ANSWER_TIMEOUT, TcpStream::connect(address)).await {
@@ -89,9 +90,25 @@ async fn dialled(host: &str, address: SocketAddr, keyfile: &Password, connection
             Ok(Err(_)) | Err(_) => return no_answer(),
         }
     }
-    match connections.member(host, address, keyfile) {
-        Ok(client) => timeout(MEMBER_TIMEOUT, view(&client)).await.unwrap_or_else(|_| no_answer()),
-        Err(error) => Failure::of(&error).into_view(),
+    let mut seen = View::Refused { reason: "the keyfile holds no key".to_owned() };
+    for key in in_order(keys, connections.key(host, address).as_ref()) {
+        seen = match connections.member(host, address, key) {
+            Ok(client) => timeout(MEMBER_TIMEOUT, view(&client)).await.unwrap_or_else(|_| no_answer()),
+            Err(error) => Failure::of(&error).into_view(),
+        };
+        if !matches!(seen, View::Refused { .. }) {
+            break;
+        }
+    }
+    seen
+}
+
+/// The key that works is kept. Else the newest comes first: that it is accepted tells that the member
+/// has started with it, and during a rotation it may not have.
+fn in_order<'a>(keys: &'a [Password], known: Option<&Password>) -> Vec<&'a Password> {
+    match keys.iter().find(|key| Some(*key) == known) {
+        Some(key) => vec![key],
+        None => keys.iter().rev().collect(),
     }
 }
 

@@ -18,13 +18,15 @@ pub fn member(config: &Document, status: Option<&Document>) -> Result<Member, Ma
     let config = ReplicaSetConfig::parse(config.clone())?;
     let Some(status) = status else {
         let term = config.term;
-        return Ok(Member { config, state: MemberState::Removed, term, peers: BTreeMap::new() });
+        let peers = BTreeMap::new();
+        return Ok(Member { config, state: MemberState::Removed, term, own_host: None, peers });
     };
     let state = integer(status, "myState").ok_or(Malformed { field: "myState" })?;
     let peers = status.get_array("members").map_err(|_| Malformed { field: "members" })?;
     Ok(Member {
         term: integer(status, "term").unwrap_or(config.term),
         state: MemberState::from_number(state),
+        own_host: peers.iter().find_map(own_host),
         peers: peers.iter().map(peer).collect::<Result<_, _>>()?,
         config,
     })
@@ -42,10 +44,17 @@ fn peer(entry: &Bson) -> Result<(String, Peer), Malformed> {
     Ok((host.to_owned(), peer))
 }
 
+/// The entry that the member asked marks as itself.
+fn own_host(entry: &Bson) -> Option<String> {
+    let entry = entry.as_document().filter(|entry| entry.get_bool("self").unwrap_or(false))?;
+    entry.get_str("name").ok().map(str::to_owned)
+}
+
 /// `optime` is `{ts, t}` since protocol version 1. A zero timestamp says that nothing is known yet.
 fn optime(entry: &Document) -> Option<Optime> {
-    let timestamp = entry.get_document("optime").ok()?.get_timestamp("ts").ok()?;
-    let optime = Optime { seconds: u64::from(timestamp.time), increment: timestamp.increment };
+    let optime = entry.get_document("optime").ok()?;
+    let (timestamp, term) = (optime.get_timestamp("ts").ok()?, integer(optime, "t").unwrap_or(-1));
+    let optime = Optime { term, seconds: u64::from(timestamp.time), increment: timestamp.increment };
     (optime.seconds > 0).then_some(optime)
 }
 

@@ -6,10 +6,16 @@
 //! 2. Nothing initiated anywhere: initiate, once every member says it is empty.
 //! 3. No primary, or no majority of voters up: wait.
 //! 4. The application user, early, so that applications can start while members join.
-//! 5. Members nobody wants lose their votes, then leave.
-//! 6. Wanted members that are missing join without a vote.
-//! 7. Members that caught up get their vote.
-//! 8. A primary nobody wants hands over.
+//! 5. A pod that the set knows by another of its names gets the right one.
+//! 6. Members nobody wants lose their votes, then leave.
+//! 7. Wanted members that are missing join without a vote.
+//! 8. Members that caught up get their vote.
+//! 9. A primary nobody wants hands over.
+//!
+//! Members that are no pods of this set were added by hand; they are told of in the status, and never
+//! touched. What restarts pods, also to bring them a new key or certificate, is not decided here but
+//! in `drive::roll`, which waits until nothing is left to do here. A reconfiguration by force is not a
+//! step: only a person can ask for one.
 //!
 //! Other users have a planner of their own, [`next_of_users`]: nothing waits for them, and they wait
 //! for nothing but a primary.
@@ -18,6 +24,8 @@
 //! Every reconfiguration changes at most one vote, raises the version by one and is never forced.
 
 mod command;
+#[cfg(test)]
+pub(super) mod mutants;
 mod rules;
 #[cfg(test)]
 mod tests;
@@ -26,7 +34,8 @@ mod users;
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::topology::{Topology, View};
+use super::outage;
+use super::topology::{Observed, Topology, View};
 use super::users::UserName;
 use super::wanted::Wanted;
 use rules::{RULES, Rule, Situation};
@@ -68,6 +77,18 @@ pub enum Step {
         host: String,
         /// Its id, free in the configuration.
         id: i64,
+    },
+    /// Precondition: a wanted, reachable, not terminating pod says by itself that the set knows it by
+    /// another of its names; it is a caught-up secondary without which a majority stays up, or alone.
+    /// Command: `replSetReconfig` with the host of that member changed; its id and vote stay.
+    /// Effect: the members dial it by its right name; its data is untouched.
+    /// Idempotent: by version, as with adding.
+    /// Crash right after: the next pass sees the right name and goes on with the next member.
+    FixHost {
+        /// Host it is listed by.
+        from: String,
+        /// Host it shall be listed by.
+        to: String,
     },
     /// Precondition: a wanted member without a vote is a caught-up secondary.
     /// Command: `replSetReconfig` with its votes and priority at 1.
@@ -136,6 +157,9 @@ pub enum Step {
     },
 }
 
+/// Reason of [`Step::StepDown`].
+pub const STEP_DOWN: &str = "StepDown";
+
 /// How long a member that stepped down does not stand for election. Its successor is elected within
 /// a second or two; longer would leave a set without a candidate when two hand over in a row.
 pub const STEP_DOWN_SECONDS: i32 = 10;
@@ -149,7 +173,7 @@ pub fn next(wanted: &Wanted, topology: &Topology) -> Next {
         return initiate(wanted, topology);
     }
     let Some((primary, member)) = topology.primary() else {
-        return Next::Wait(format!("the replica set has no primary: {}", roll_call(topology)));
+        return Next::Wait(outage::of(topology).map(|outage| outage.message).unwrap_or_default());
     };
     let (up, majority) = (topology.voters_up(&member.config), member.config.majority());
     if up < majority {
@@ -159,10 +183,13 @@ pub fn next(wanted: &Wanted, topology: &Topology) -> Next {
             roll_call(topology)
         ));
     }
-    let situation = Situation { wanted, topology, primary, config: &member.config };
+    first_due(&RULES, &Situation { wanted, topology, primary, config: &member.config })
+}
+
+fn first_due(rules: &[fn(&Situation<'_>) -> Rule], situation: &Situation<'_>) -> Next {
     let mut blocked = Vec::new();
-    for rule in RULES {
-        match rule(&situation) {
+    for rule in rules {
+        match rule(situation) {
             Rule::Satisfied => {}
             Rule::Do(step) => return Next::Do(step),
             Rule::Blocked(reason) => blocked.push(reason),
@@ -172,7 +199,7 @@ pub fn next(wanted: &Wanted, topology: &Topology) -> Next {
 }
 
 /// Why the members seen cannot be one set of the wanted name.
-fn disagreement(wanted: &Wanted, topology: &Topology) -> Option<String> {
+pub(super) fn disagreement(wanted: &Wanted, topology: &Topology) -> Option<String> {
     for (observed, member) in topology.configured() {
         if member.config.name != wanted.replica_set {
             return Some(format!(
@@ -200,6 +227,14 @@ fn disagreement(wanted: &Wanted, topology: &Topology) -> Option<String> {
 /// A second set would be a second, empty truth, so every doubt means waiting.
 fn initiate(wanted: &Wanted, topology: &Topology) -> Next {
     let members = wanted.by_ordinal();
+    let empty = |observed: &Observed| observed.view == View::NotInitialized;
+    if wanted.initiated_before && !topology.members.iter().all(empty) {
+        return Next::Wait(format!(
+            "no member that holds replica set {} answers, and nothing is changed until one does: {}",
+            wanted.replica_set,
+            roll_call(topology)
+        ));
+    }
     let silent = topology.members.iter().find(|observed| observed.view != View::NotInitialized);
     if let Some(observed) = silent {
         return Next::Wait(format!(
@@ -242,10 +277,11 @@ impl Step {
         match self {
             Self::Initiate { .. } => "InitiateReplicaSet",
             Self::AddMember { .. } => "AddMember",
+            Self::FixHost { .. } => "FixHost",
             Self::GrantVote { .. } => "GrantVote",
             Self::RevokeVote { .. } => "RevokeVote",
             Self::RemoveMember { .. } => "RemoveMember",
-            Self::StepDown { .. } => "StepDown",
+            Self::StepDown { .. } => STEP_DOWN,
             Self::CreateUser { .. } => "CreateUser",
             Self::UpdateUser { .. } => "UpdateUser",
             Self::DropUser { .. } => "DropUser",
@@ -258,6 +294,7 @@ impl fmt::Display for Step {
         match self {
             Self::Initiate { host } => write!(formatter, "initiate the replica set on {host}"),
             Self::AddMember { host, .. } => write!(formatter, "add {host} without a vote"),
+            Self::FixHost { from, to } => write!(formatter, "list {from} as {to}"),
             Self::GrantVote { host } => write!(formatter, "give {host} a vote"),
             Self::RevokeVote { host } => write!(formatter, "take the vote of {host}"),
             Self::RemoveMember { host } => write!(formatter, "remove {host} from the replica set"),

@@ -62,6 +62,8 @@ pub struct Member {
     pub state: MemberState,
     /// Election term it knows of.
     pub term: i64,
+    /// Host it goes by in its configuration, by its own word; none when it is not part of it.
+    pub own_host: Option<String>,
     /// Every member as seen from here, by host.
     pub peers: BTreeMap<String, Peer>,
 }
@@ -77,9 +79,11 @@ pub struct Peer {
     pub optime: Option<Optime>,
 }
 
-/// Position in the oplog.
+/// Position in the oplog. One of a later term is newer, whatever its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Optime {
+    /// Election term it was written in.
+    pub term: i64,
     /// Seconds since 1970.
     pub seconds: u64,
     /// Counter within the second.
@@ -141,9 +145,9 @@ impl Topology {
         })
     }
 
-    /// The entry of the pod with this host.
+    /// The entry of the pod with this host, or of the one that goes by it in the set.
     pub fn observed(&self, host: &str) -> Option<&Observed> {
-        self.members.iter().find(|observed| observed.host == host)
+        self.members.iter().find(|observed| observed.host == host || observed.known_as() == host)
     }
 
     /// Hosts that any live configuration still lists: their pods must stay. `None` when nothing is
@@ -155,16 +159,30 @@ impl Topology {
         if live.peek().is_none() && !all_empty {
             return None;
         }
-        Some(live.flat_map(|(_, member)| member.config.members.iter().map(|m| m.host.clone())).collect())
+        let listed = live.flat_map(|(_, member)| member.config.members.iter().map(|m| &m.host));
+        // A pod that is listed by another of its names is occupied all the same.
+        let pods = listed.flat_map(|host| self.observed(host).map(|pod| &pod.host).into_iter().chain([host]));
+        Some(pods.cloned().collect())
     }
 
     /// Whether a voter counts as up: by the primary's word and by its own. The primary alone takes up
-    /// to ten seconds to notice a pod that is gone or came back with an empty disk.
+    /// to ten seconds to notice a pod that is gone or came back with an empty disk. A member that is
+    /// none of the pods asked, since somebody added it by hand, has only the primary to speak for it.
     pub fn voter_is_up(&self, host: &str) -> bool {
         let serves =
             |state| matches!(state, MemberState::Primary | MemberState::Secondary | MemberState::Arbiter);
+        let not_ours = self.is_strange(host);
         self.heard(host).is_some_and(|peer| peer.healthy && serves(peer.state))
-            && self.own_state(host).is_some_and(serves)
+            && (not_ours || self.own_state(host).is_some_and(serves))
+    }
+
+    /// Whether the first part of a host is not even the name of a pod of the set.
+    fn is_strange(&self, host: &str) -> bool {
+        fn stem(name: &str) -> &str {
+            name.rsplit_once('-').map_or(name, |(stem, _)| stem)
+        }
+        let pod = host.split(['.', ':']).next().unwrap_or(host);
+        self.members.iter().all(|observed| stem(&observed.pod) != stem(pod))
     }
 
     fn heard(&self, host: &str) -> Option<&Peer> {
@@ -201,7 +219,7 @@ impl Topology {
     /// Seconds a member is behind the primary, by the primary's knowledge.
     pub fn lag_seconds(&self, host: &str) -> Option<u64> {
         let (observed, primary) = self.primary()?;
-        let newest = primary.peers.get(&observed.host)?.optime?;
+        let newest = primary.peers.get(observed.known_as())?.optime?;
         let own = primary.peers.get(host)?.optime?;
         Some(newest.seconds.saturating_sub(own.seconds))
     }
@@ -211,10 +229,11 @@ impl Topology {
         let Some((_, primary)) = self.primary() else {
             return Err("the replica set has no primary".to_owned());
         };
+        let known_as = self.observed(host).map_or(host, Observed::known_as);
         let others =
-            primary.config.voters().filter(|voter| voter.host != host && self.voter_is_up(&voter.host));
+            primary.config.voters().filter(|voter| voter.host != known_as && self.voter_is_up(&voter.host));
         let (remaining, majority) = (others.count(), primary.config.majority());
-        let votes = primary.config.member(host).is_some_and(|member| member.votes > 0);
+        let votes = primary.config.member(known_as).is_some_and(|member| member.votes > 0);
         if !votes || remaining >= majority {
             return Ok(());
         }
@@ -236,7 +255,7 @@ impl Topology {
             votes: votes(host),
             lag_seconds: self.lag_seconds(host),
         };
-        let asked = self.members.iter().map(|o| line(&o.pod, &o.host, o.view.state().to_owned()));
+        let asked = self.members.iter().map(|o| line(&o.pod, o.known_as(), o.view.state().to_owned()));
         let foreign = config.into_iter().flat_map(|config| &config.members);
         let foreign = foreign.filter(|member| self.observed(&member.host).is_none());
         let foreign = foreign
@@ -246,6 +265,24 @@ impl Topology {
 
     fn state_of(&self, host: &str) -> MemberState {
         self.heard(host).map_or(MemberState::Unknown, |peer| peer.state)
+    }
+}
+
+impl Observed {
+    /// Host by which the set knows it: its own, or another name of the same pod.
+    pub fn known_as(&self) -> &str {
+        match &self.view {
+            View::Member(member) => member.own_host.as_deref().unwrap_or(&self.host),
+            _ => &self.host,
+        }
+    }
+
+    /// The member, where it has a configuration.
+    pub fn member(&self) -> Option<&Member> {
+        match &self.view {
+            View::Member(member) => Some(member),
+            _ => None,
+        }
     }
 }
 

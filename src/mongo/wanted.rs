@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::config::{ConfigMember, ReplicaSetConfig};
 use super::users::{Role, User, UserName};
 use crate::password::Password;
 
@@ -71,12 +72,42 @@ impl Wanted {
         self.members.iter().find(|member| member.host == host)
     }
 
+    /// Name of the pod of this StatefulSet that `host` names, wanted or not: by its full name, by a
+    /// shorter one, or by its name in another cluster domain. Anything else is somebody else's.
+    pub fn pod_of(&self, host: &str) -> Option<String> {
+        let pod = host.split([':', '.']).next().filter(|pod| !pod.is_empty())?;
+        let sibling = self.members.first()?;
+        let (set, _) = sibling.pod.rsplit_once('-')?;
+        let number = pod.strip_prefix(set)?.strip_prefix('-')?;
+        let is_canonical = number.parse::<u32>().is_ok_and(|parsed| parsed.to_string() == number);
+        let full = format!("{pod}{}", sibling.host.strip_prefix(sibling.pod.as_str())?);
+        (is_canonical && names_the_same(host, &full)).then(|| pod.to_owned())
+    }
+
+    /// Members of a configuration that are no pods of this StatefulSet: somebody added them by hand.
+    pub fn strangers<'a>(&self, config: &'a ReplicaSetConfig) -> Vec<&'a ConfigMember> {
+        config.members.iter().filter(|entry| self.pod_of(&entry.host).is_none()).collect()
+    }
+
     /// Members by ordinal, so that the outcome does not depend on the order they are listed in.
     pub fn by_ordinal(&self) -> Vec<&WantedMember> {
         let mut members: Vec<_> = self.members.iter().collect();
         members.sort_by_key(|member| (ordinal(&member.pod), &member.pod));
         members
     }
+}
+
+/// Whether a host is a full name, a shorter form of it, or the same name in another cluster domain.
+fn names_the_same(host: &str, full: &str) -> bool {
+    /// Pod, Service, namespace, `svc`: what follows is the cluster domain.
+    const BEFORE_THE_DOMAIN: usize = 4;
+    let (Some((host, port)), Some((full, full_port))) = (host.rsplit_once(':'), full.rsplit_once(':')) else {
+        return false;
+    };
+    let (labels, full): (Vec<&str>, Vec<&str>) = (host.split('.').collect(), full.split('.').collect());
+    let in_another_domain = labels.len() > BEFORE_THE_DOMAIN
+        && full.get(..BEFORE_THE_DOMAIN).is_some_and(|full| labels.starts_with(full));
+    port == full_port && (full.starts_with(&labels) || in_another_domain)
 }
 
 /// The number behind the last dash of a StatefulSet's pod name; names without one sort last.
@@ -87,6 +118,42 @@ fn ordinal(pod: &str) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pod_is_known_by_its_full_name_a_shorter_one_or_one_in_another_domain() {
+        let wanted = crate::mongo::fixture::wanted(3);
+        for host in [
+            "db-0.db.shop.svc.cluster.local:27017",
+            "db-0.db.shop.svc.old.example:27017",
+            "db-0.db.shop.svc:27017",
+            "db-0.db.shop:27017",
+            "db-0:27017",
+        ] {
+            assert_eq!(wanted.pod_of(host).as_deref(), Some("db-0"), "{host}");
+        }
+        let beyond = "db-7.db.shop.svc.cluster.local:27017";
+        assert_eq!(wanted.pod_of(beyond).as_deref(), Some("db-7"), "a pod that is no longer wanted");
+    }
+
+    #[test]
+    fn every_doubt_makes_a_host_somebody_elses() {
+        let wanted = crate::mongo::fixture::wanted(3);
+        for host in [
+            "db-0.db.other.svc.cluster.local:27017",
+            "db-0.db2.shop.svc.cluster.local:27017",
+            "db-0.db.shop.svc.cluster.local:27018",
+            "db-0.db.shop.svc.cluster.local",
+            "db-00.db.shop.svc.cluster.local:27017",
+            "db-x.db.shop.svc.cluster.local:27017",
+            "reports.example.com:27017",
+            "10.1.2.3:27017",
+            "db-0.:27017",
+            ":27017",
+            "",
+        ] {
+            assert_eq!(wanted.pod_of(host), None, "{host}");
+        }
+    }
 
     #[test]
     fn ordinals_sort_as_numbers_not_as_text() {

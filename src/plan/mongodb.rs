@@ -1,6 +1,9 @@
 //! Derived settings of the replica set.
 
+mod tls;
 mod users;
+
+pub use tls::{CertificateSource, TlsPlan};
 
 use super::Problem;
 use super::budget::StoreBudget;
@@ -38,6 +41,8 @@ pub struct MongoDbPlan {
     pub users: Vec<UserPlan>,
     /// Whether users that left the spec are dropped.
     pub prune_users: bool,
+    /// Encryption.
+    pub tls: TlsPlan,
 }
 
 impl MongoDbPlan {
@@ -83,5 +88,6 @@ pub fn plan(spec: &MongoDbSpec, settings: &Settings, problems: &mut Vec<Problem>
         api_connections,
         users: users::plan(&spec.users, problems),
         prune_users: spec.prune_users,
+        tls: tls::plan(&spec.tls, problems),
     }
 }

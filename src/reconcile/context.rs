@@ -15,11 +15,13 @@ use super::pace::{Next, Outcome, Pace};
 use super::report::Published;
 use crate::apply::Memory;
 use crate::fence::Fence;
+use crate::mongo::failover::Failovers;
 use crate::plan::Plan;
 use crate::runtime::caches::Caches;
 use crate::runtime::health::Health;
 use crate::runtime::metrics::Metrics;
 use crate::settings::Settings;
+use crate::snapshot::certificates::SelfSigned;
 use crate::snapshot::take::Connections;
 use crate::snapshot::{Children, Credentials, References};
 
@@ -56,7 +58,10 @@ pub struct Session {
     pub connections: tokio::sync::Mutex<Connections>,
     /// The status written last; the watch may not have shown it yet.
     pub published: Published,
+    /// Who was primary, and how long nobody is.
+    pub failovers: Mutex<Failovers>,
     drawn: Mutex<Option<Credentials>>,
+    self_signed: Mutex<Option<SelfSigned>>,
 }
 
 impl Session {
@@ -70,9 +75,24 @@ impl Session {
         let live = live.with_users(&plan.mongodb.users, (identity, children), references, fill_randomly);
         let mongodb_application =
             live.mongodb_application.with_unused_spare(&live.mongodb_password, &mut fill_randomly);
-        let credentials = Credentials { mongodb_application, ..live };
+        let mut credentials = Credentials { mongodb_application, ..live };
+        if credentials.has_used_next_key() {
+            credentials.mongodb_next_key = Credentials::draw(fill_randomly).mongodb_next_key;
+        }
         *drawn = Some(credentials.clone());
         credentials
+    }
+
+    /// A certificate of our own, made from the one of the pass before: as with passwords, two passes
+    /// must not write two.
+    pub fn self_signed<E>(
+        &self,
+        make: impl FnOnce(Option<SelfSigned>) -> Result<SelfSigned, E>,
+    ) -> Result<SelfSigned, E> {
+        let mut drawn = self.self_signed.lock().unwrap_or_else(PoisonError::into_inner);
+        let result = make(drawn.take())?;
+        *drawn = Some(result.clone());
+        Ok(result)
     }
 }
 

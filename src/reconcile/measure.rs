@@ -1,11 +1,15 @@
 //! Names what each phase of a pass came to, and times it.
 
+use std::sync::PoisonError;
 use std::time::Instant;
 
 use super::Error;
+use super::context::Session;
 use crate::apply::{self, Applied};
-use crate::drive::Driven;
-use crate::plan::{Plan, Problems};
+use crate::drive::{Database, Driven};
+use crate::mongo::{Topology, steps};
+use crate::plan::{Mode, Plan, Problems};
+use crate::runtime::metrics::databases::Databases;
 pub(super) use crate::runtime::metrics::phases::Outcome;
 use crate::runtime::metrics::phases::{Phase, Phases};
 
@@ -52,6 +56,29 @@ pub(super) fn drive(driven: &Driven) -> Outcome {
         driven if driven.is_settled() => Outcome::Skipped,
         _ => Outcome::Waiting,
     }
+}
+
+/// Records the steps of a pass, and the failover that its look found to be over.
+pub(super) fn databases(metrics: &Databases, session: &Session, look: &Look<'_>, driven: &Driven) {
+    let mut failovers = session.failovers.lock().unwrap_or_else(PoisonError::into_inner);
+    if look.mode == Mode::Stopped {
+        failovers.forget();
+    } else if let Some(failover) = failovers.saw(look.topology, look.at) {
+        metrics.failed_over(failover);
+    }
+    for took in &driven.took {
+        metrics.stepped(took.database, took.step, took.duration);
+        if took.database == Database::MongoDb && took.step == steps::STEP_DOWN {
+            failovers.told_to_hand_over(took.begin);
+        }
+    }
+}
+
+/// What a pass saw of the replica set.
+pub(super) struct Look<'a> {
+    pub(super) topology: &'a Topology,
+    pub(super) at: Instant,
+    pub(super) mode: Mode,
 }
 
 pub(super) fn status(published: &Result<(), Error>, changed: bool) -> Outcome {

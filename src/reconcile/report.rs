@@ -144,7 +144,7 @@ pub(super) async fn hot_loop(context: &Context, cluster: &EaiserCluster) {
     emit(context, cluster, EventType::Warning, "HotLoop", note).await;
 }
 
-async fn emit<K: Resource<DynamicType = ()>>(
+pub(super) async fn emit<K: Resource<DynamicType = ()>>(
     context: &Context,
     cluster: &K,
     type_: EventType,

@@ -2,6 +2,7 @@
 //! its namespace and name and are removed with it. `docs/metrics.md` lists every name.
 
 pub mod clusters;
+pub mod databases;
 pub mod phases;
 pub mod queue;
 pub mod requests;
@@ -19,6 +20,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use clusters::Clusters;
+use databases::Databases;
 use phases::Phases;
 use queue::Queue;
 use requests::Requests;
@@ -49,6 +51,8 @@ pub struct Metrics {
     pub requests: Requests,
     /// What each cluster's last pass saw.
     pub clusters: Clusters,
+    /// Failovers and steps of the databases.
+    pub databases: Databases,
 }
 
 impl Default for Metrics {
@@ -81,6 +85,7 @@ impl Default for Metrics {
         let queue = Queue::register(operator);
         let requests = Requests::register(operator);
         let clusters = Clusters::register(registry.sub_registry_with_prefix("eaiser_cluster"));
+        let databases = Databases::register(&mut registry);
         Self {
             registry,
             passes,
@@ -93,6 +98,7 @@ impl Default for Metrics {
             queue,
             requests,
             clusters,
+            databases,
         }
     }
 }

@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::Children;
 use super::references::Unusable;
+use crate::mongo::keyfile;
 use crate::names::Identity;
 use crate::password::Password;
 pub use application::{ApplicationLogin, NextLogin};
@@ -32,6 +33,8 @@ const KEYFILE_BYTES: usize = 576;
 pub struct Credentials {
     /// What the members of the replica set, and the operator, authenticate with.
     pub mongodb_keyfile: Password,
+    /// The key that the next rotation of the keyfile brings in.
+    pub mongodb_next_key: Password,
     /// Password of the application's MongoDB user.
     pub mongodb_password: Password,
     /// Password of every Redis client and replica.
@@ -47,6 +50,7 @@ impl Credentials {
     pub fn draw(mut random: impl FnMut(&mut [u8])) -> Self {
         Self {
             mongodb_keyfile: text(KEYFILE_BYTES, &mut random),
+            mongodb_next_key: text(KEYFILE_BYTES, &mut random),
             mongodb_password: text(PASSWORD_BYTES, &mut random),
             redis_password: text(PASSWORD_BYTES, &mut random),
             mongodb_application: ApplicationLogin::new(text(PASSWORD_BYTES, &mut random)),
@@ -65,6 +69,7 @@ impl Credentials {
             .or_else(|| password_of(&live(identity.redis_connection(), KEY_URL)?));
         Self {
             mongodb_keyfile: keyfile.unwrap_or(self.mongodb_keyfile),
+            mongodb_next_key: self.mongodb_next_key,
             mongodb_password: mongodb.unwrap_or(self.mongodb_password),
             redis_password: redis.unwrap_or(self.redis_password),
             mongodb_application: self.mongodb_application.or_live(identity, children),
@@ -72,15 +77,26 @@ impl Credentials {
         }
     }
 
+    /// Whether the key for the next rotation was brought in, so that another must be drawn.
+    pub fn has_used_next_key(&self) -> bool {
+        keyfile::keys(&self.mongodb_keyfile).contains(&self.mongodb_next_key)
+    }
+
     /// Every one of them, for texts that must hold none.
-    pub fn secrets(&self) -> Vec<&Password> {
+    pub fn secrets(&self) -> Vec<Password> {
+        let mut secrets = keyfile::keys(&self.mongodb_keyfile);
         let application = &self.mongodb_application;
-        let next = application.next.as_ref().map(|next| &next.password);
-        [&self.mongodb_keyfile, &self.mongodb_password, &self.redis_password, &application.spare]
-            .into_iter()
-            .chain(next)
-            .chain(self.mongodb_users.values().filter_map(|password| password.as_ref().ok()))
-            .collect()
+        let others = [
+            &self.mongodb_keyfile,
+            &self.mongodb_next_key,
+            &self.mongodb_password,
+            &self.redis_password,
+            &application.spare,
+        ];
+        secrets.extend(others.map(Clone::clone));
+        secrets.extend(application.next.as_ref().map(|next| next.password.clone()));
+        secrets.extend(self.mongodb_users.values().filter_map(|password| password.clone().ok()));
+        secrets
     }
 
     /// For output that people read: no secret is drawn.
@@ -88,6 +104,7 @@ impl Credentials {
         let text = || Password::new("<generated>");
         Self {
             mongodb_keyfile: text(),
+            mongodb_next_key: text(),
             mongodb_password: text(),
             redis_password: text(),
             mongodb_application: ApplicationLogin::new(text()),
@@ -167,5 +184,26 @@ mod tests {
         let credentials = Credentials::draw(|buffer| buffer.fill(0xff));
         assert!(credentials.mongodb_password.expose().chars().all(|c| c.is_ascii_alphanumeric()));
         assert!(credentials.mongodb_keyfile.expose().len() <= 1024, "mongod refuses longer keyfiles");
+    }
+
+    #[test]
+    fn a_key_that_was_rotated_in_is_used_up() {
+        let drawn = Credentials::draw(|buffer| buffer.fill(7));
+        let secret = |text: &str| Children {
+            secrets: vec![secret("eaiser-mongodb-keyfile", "keyfile", text).into()],
+            ..Children::default()
+        };
+        let both = keyfile::both(&Password::new("old"), &drawn.mongodb_next_key);
+        for (text, used) in [("old", false), (both.expose(), true)] {
+            assert_eq!(drawn.clone().or_live(&identity(), &secret(text)).has_used_next_key(), used);
+        }
+    }
+
+    #[test]
+    fn each_key_of_a_keyfile_is_a_secret_of_its_own() {
+        let mut credentials = Credentials::placeholder();
+        credentials.mongodb_keyfile = keyfile::both(&Password::new("one"), &Password::new("two"));
+        let secrets = credentials.secrets();
+        assert!(["one", "two"].iter().all(|key| secrets.contains(&Password::new(*key))));
     }
 }

@@ -5,8 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Resource;
 
-use super::{Children, Credentials, ServedKinds, Snapshot};
+use super::{Children, Credentials, ServedKinds, Snapshot, certificates};
 use crate::desired::mongodb::pods_to_keep;
+use crate::desired::mongodb::tls::mode_of;
 use crate::drive;
 use crate::mongo;
 use crate::names::MONGODB_PORT;
@@ -46,11 +47,15 @@ pub async fn take(
         users: drive::database_users(plan, &snapshot.credentials),
         asked_for: drive::users_asked_for(plan, &snapshot),
     };
+    if let Err(error) = connections.mongodb.set_trust(mongodb_trust(plan, &snapshot, &mongodb_targets)) {
+        tracing::warn!(%error, "connections to MongoDB stay as they are");
+    }
     let (mongodb_topology, redis_topology) = tokio::join!(
         mongo::observe::topology(&mongodb_targets, &mongodb_credentials, &connections.mongodb),
         redis_cluster::observe::topology(&redis_targets, &redis),
     );
     connections.redis = Some(redis);
+    snapshot.mongodb_logins = connections.mongodb.logins();
     snapshot.mongodb = mongodb_topology;
     snapshot.redis = redis_topology;
     snapshot
@@ -71,6 +76,19 @@ fn mongodb_targets(plan: &Plan, snapshot: &Snapshot) -> Vec<mongo::Target> {
             }
         })
         .collect()
+}
+
+/// Members that were made to take TLS, once there is an authority to judge them by.
+fn mongodb_trust(plan: &Plan, snapshot: &Snapshot, targets: &[mongo::Target]) -> mongo::Trust {
+    let Some(held) = certificates::held(&plan.identity, &snapshot.children) else {
+        return mongo::Trust::default();
+    };
+    let takes_tls = |target: &&mongo::Target| {
+        let spec = snapshot.children.pod(&target.pod).and_then(|pod| pod.spec.as_ref());
+        spec.is_some_and(|spec| mode_of(spec).takes_tls())
+    };
+    let hosts = targets.iter().filter(takes_tls).map(|target| target.host.clone()).collect();
+    mongo::Trust { authorities: held.authorities, hosts }
 }
 
 fn redis_targets(plan: &Plan, children: &Children) -> Vec<redis_cluster::Target> {

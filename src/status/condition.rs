@@ -45,8 +45,14 @@ pub mod reason {
     pub const FORMING: &str = "Forming";
     /// A database waits; the message says for what.
     pub const WAITING: &str = "Waiting";
+    /// The replica set has no primary now; the message says who is there and what is waited for.
+    pub const NO_PRIMARY: &str = "NoPrimary";
+    /// Too few voting members answer to elect a primary; the message says who would restore it.
+    pub const MAJORITY_LOST: &str = "MajorityLost";
     /// A database step failed; the message says which and why.
     pub const STEP_FAILED: &str = "StepFailed";
+    /// The certificate that members shall use cannot be used; they go on with the one they have.
+    pub const CERTIFICATE_REFUSED: &str = "CertificateRefused";
     /// A database is as specified.
     pub const FORMED: &str = "Formed";
     /// Every database user of the spec is as specified.

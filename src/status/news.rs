@@ -1,5 +1,7 @@
 //! Which conditions turned, as events tell it: once, and never again while nothing turns. Pure.
 
+mod members;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use crate::crd::EaiserClusterStatus;
@@ -21,7 +23,7 @@ const BEFORE_THE_FIRST: [(&str, bool); 4] =
 /// These conditions repeat others for tools that read only them.
 const ECHOES: [&str; 3] = ["Progressing", "Reconciling", "Stalled"];
 
-/// Every condition that turned between two statuses. `Degraded` also turns when its reason does:
+/// Every condition that turned between two statuses, and every member of the replica set that did. `Degraded` also turns when its reason does:
 /// another thing fails.
 pub fn between(before: Option<&EaiserClusterStatus>, after: &EaiserClusterStatus) -> Vec<News> {
     let mut told: Vec<News> = Vec::new();
@@ -43,6 +45,7 @@ pub fn between(before: Option<&EaiserClusterStatus>, after: &EaiserClusterStatus
             told.push(News { warning, reason: condition.reason.clone(), note });
         }
     }
+    told.extend(members::between(before, after));
     told
 }
 

@@ -9,16 +9,16 @@ use crate::crd::{
 };
 use crate::desired::gateway::SERVICE_PORT;
 use crate::drive;
+use crate::mongo::forced::Verdict;
+use crate::mongo::topology::CAUGHT_UP_SECONDS;
 use crate::names::{Tier, selector_text};
 
 /// Every block but the conditions.
 pub(super) fn numbers(pass: &Pass<'_>, previous: Option<&EaiserClusterStatus>) -> EaiserClusterStatus {
-    let initiated_before =
-        previous.and_then(|status| status.mongodb.as_ref()).is_some_and(|mongodb| mongodb.initiated);
     EaiserClusterStatus {
         api: Some(api(pass)),
         capacity: Some(capacity(pass)),
-        mongodb: Some(mongodb(pass, initiated_before)),
+        mongodb: Some(mongodb(pass, previous.and_then(|status| status.mongodb.as_ref()))),
         redis: Some(redis(pass)),
         endpoints: Some(endpoints(pass)),
         ..EaiserClusterStatus::default()
@@ -52,7 +52,8 @@ fn capacity(pass: &Pass<'_>) -> CapacityStatus {
     }
 }
 
-fn mongodb(pass: &Pass<'_>, initiated_before: bool) -> MongoDbStatus {
+fn mongodb(pass: &Pass<'_>, previous: Option<&MongoDbStatus>) -> MongoDbStatus {
+    let initiated_before = previous.is_some_and(|mongodb| mongodb.initiated);
     let topology = &pass.snapshot.mongodb;
     let node = |pod: &str| {
         pass.snapshot.children.pod(pod).and_then(|pod: &Pod| pod.spec.as_ref()?.node_name.clone())
@@ -61,14 +62,28 @@ fn mongodb(pass: &Pass<'_>, initiated_before: bool) -> MongoDbStatus {
         node: node(&member.pod),
         state: member.state,
         votes: member.votes.unwrap_or(0),
+        lag_seconds: member.lag_seconds.and_then(shown_lag),
         pod: member.pod,
     });
+    let recorded = previous.and_then(|mongodb| mongodb.forced_reconfiguration.clone());
     MongoDbStatus {
         initiated: initiated_before || topology.configured().next().is_some(),
         primary: topology.primary().map(|(observed, _)| observed.pod.clone()),
         members: members.collect(),
         users: users::list(pass),
+        forced_reconfiguration: match &pass.driven.forced {
+            Verdict::Record(record) | Verdict::Close(record) => Some(record.clone()),
+            _ => recorded,
+        },
     }
+}
+
+/// A member that keeps up is now and then some seconds behind; only what is more than that is shown,
+/// in steps, so that a settled cluster has nothing to write.
+fn shown_lag(seconds: u64) -> Option<i64> {
+    const STEP: u64 = 10;
+    let shown = (seconds > CAUGHT_UP_SECONDS).then_some(seconds / STEP * STEP)?;
+    i64::try_from(shown).ok()
 }
 
 fn redis(pass: &Pass<'_>) -> RedisStatus {

@@ -3,7 +3,7 @@
 use super::Pass;
 use super::condition::{Verdict, reason};
 use crate::crd::EaiserClusterStatus;
-use crate::drive::Roll;
+use crate::drive::{self, Roll};
 
 /// The verdicts, with those of tiers that roll in the words of the roll.
 pub(super) fn overlaid(
@@ -28,10 +28,11 @@ pub(super) fn overlaid(
 /// Every wanted member votes. A set that forms, grows or shrinks has more to tell than its pods do,
 /// and is not what the spec asks for, however well it serves.
 fn is_complete(pass: &Pass<'_>) -> bool {
-    let wanted = usize::try_from(pass.plan.mongodb.members).unwrap_or_default();
+    let wanted = drive::mongodb_wanted(pass.plan, pass.snapshot, true);
     pass.snapshot.mongodb.configured().any(|(_, member)| {
-        let members = &member.config.members;
-        members.len() == wanted && members.iter().all(|member| member.votes == 1)
+        // Members that somebody added by hand are none of the spec's business.
+        let ours = || member.config.members.iter().filter(|entry| wanted.pod_of(&entry.host).is_some());
+        ours().count() == wanted.members.len() && ours().all(|entry| entry.votes == 1)
     })
 }
 

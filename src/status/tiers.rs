@@ -5,12 +5,12 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::Pass;
 use super::blocker::{self, Scene};
 use super::condition::{Verdict, reason};
-use super::selection;
+use super::{no_primary, selection};
 use crate::desired::monitoring::uses_prometheus_operator;
 use crate::names::Tier;
 use crate::plan::Replicas;
 use crate::snapshot::children::find;
-use crate::{mongo, redis_cluster};
+use crate::{drive, mongo, redis_cluster};
 
 /// Verdicts in the order the status lists them.
 pub(super) fn verdicts(pass: &Pass<'_>, now: &Time) -> Vec<(&'static str, Verdict)> {
@@ -81,9 +81,10 @@ fn deployment(pass: &Pass<'_>, scene: Scene<'_>, tier: Tier, fewest: i64) -> Ver
     let (ready, wanted) = deployment_counts(pass, tier);
     let status = deployment.status.as_ref();
     let updated = status.and_then(|status| status.updated_replicas).unwrap_or(0);
+    let available = status.and_then(|status| status.available_replicas).unwrap_or(0);
     let current = status.and_then(|status| status.observed_generation) == deployment.metadata.generation;
     let enough = i64::from(wanted) >= fewest;
-    if current && enough && ready >= wanted && updated >= wanted {
+    if current && enough && available >= wanted && updated >= wanted {
         return Verdict::on(reason::PODS_READY, format!("{ready}/{wanted} {tier} pods are ready"));
     }
     if !current {
@@ -91,6 +92,12 @@ fn deployment(pass: &Pass<'_>, scene: Scene<'_>, tier: Tier, fewest: i64) -> Ver
             reason::PODS_STARTING,
             format!("Deployment {name} has yet to take up its new template"),
         );
+    }
+    if enough && ready >= wanted && updated >= wanted {
+        let recent = wanted - available;
+        let message =
+            format!("{ready}/{wanted} {tier} pods are ready, {recent} of them too recently to count");
+        return Verdict::off(reason::PODS_STARTING, message);
     }
     blocker::deployment_refused(deployment).or_else(|| blocker::of_tier(scene, tier)).unwrap_or_else(|| {
         Verdict::off(
@@ -110,7 +117,11 @@ fn mongodb(pass: &Pass<'_>, scene: Scene<'_>) -> Verdict {
             pods(pass, scene, Tier::MongoDb, pass.plan.mongodb.members).unwrap_or_else(|| {
                 Verdict::on(
                     reason::FORMED,
-                    format!("all {} members vote and hold the data", pass.plan.mongodb.members),
+                    format!(
+                        "all {} members vote and hold the data{}",
+                        pass.plan.mongodb.members,
+                        strangers(pass)
+                    ),
                 )
             })
         }
@@ -121,9 +132,28 @@ fn mongodb(pass: &Pass<'_>, scene: Scene<'_>) -> Verdict {
                 None => Verdict::off(reason::FORMING, format!("MongoDB: {text}")),
             }
         }
-        mongo::Next::Wait(why) => failing_pod(pass, scene, Tier::MongoDb)
-            .unwrap_or_else(|| Verdict::off(reason::WAITING, format!("MongoDB: {why}"))),
+        mongo::Next::Wait(why) => {
+            let failing_pod = failing_pod(pass, scene, Tier::MongoDb);
+            match mongo::outage::of(&pass.snapshot.mongodb).filter(|outage| outage.message == *why) {
+                Some(outage) => no_primary::verdict(pass, &outage, failing_pod),
+                None => {
+                    failing_pod.unwrap_or_else(|| Verdict::off(reason::WAITING, format!("MongoDB: {why}")))
+                }
+            }
+        }
     }
+}
+
+/// Members that somebody added by hand are left alone, and not kept quiet about.
+fn strangers(pass: &Pass<'_>) -> String {
+    let wanted = drive::mongodb_wanted(pass.plan, pass.snapshot, true);
+    let Some((_, primary)) = pass.snapshot.mongodb.primary() else { return String::new() };
+    let strangers = wanted.strangers(&primary.config);
+    let named: Vec<&str> = strangers.iter().map(|entry| entry.host.as_str()).collect();
+    if named.is_empty() {
+        return String::new();
+    }
+    format!("; {} in the configuration is none of its pods and left alone", named.join(", "))
 }
 
 fn redis(pass: &Pass<'_>, scene: Scene<'_>) -> Verdict {

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::support::cluster::{FORMED_WITHIN, NAME, condition, example_with, merge, message};
 use crate::support::until::seconds;
-use crate::support::{Cluster, Needs, Operator, World, http, scenario, until};
+use crate::support::{Cluster, Kept, Needs, Operator, World, scenario, until};
 
 /// Acceptance bound: no finalizer keeps a deleted object longer.
 const GONE_WITHIN: Duration = seconds(60);
@@ -37,20 +37,13 @@ fn a_healthy_cluster_goes_and_its_volumes_as_the_policy_says() {
         let cluster = Cluster::apply(world, small(json!({}))).await;
         cluster.ready(FORMED_WITHIN).await;
         assert_eq!(finalizers(&cluster.get().await), Vec::<String>::new(), "Retain needs no finalizer");
-        let item =
-            http::post(&http::gateway(world, "/items"), &json!({"name": "a", "value": 7})).await.unwrap();
-        let path = format!("/items/{}", item.body["id"].as_str().unwrap());
+        let item = Kept::item(world).await;
         let claims = retained(world, &cluster, "healthy").await;
 
         let cluster = Cluster::apply(world, small(json!({"operation": {"deletionPolicy": "Delete"}}))).await;
         cluster.ready(FORMED_WITHIN).await;
         assert_eq!(self::claims(world).await, claims, "the new cluster adopts the volumes");
-        let url = http::gateway(world, &path);
-        let value = until("the gateway answers", seconds(15), async || {
-            let answer = http::get(&url).await?;
-            if answer.status == 200 { Ok(answer.body["value"].clone()) } else { Err(format!("{answer:?}")) }
-        });
-        assert_eq!(value.await, json!(7));
+        item.is_still_there(world).await;
         purged(world, &cluster, "healthy").await;
     });
 }

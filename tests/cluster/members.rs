@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::support::cluster::FORMED_WITHIN;
 use crate::support::until::seconds;
-use crate::support::{Cluster, Needs, Operator, databases, example, http, scenario};
+use crate::support::{Cluster, Kept, Needs, Operator, databases, example, scenario};
 
 #[test]
 #[ignore = "needs a cluster: make test"]
@@ -13,16 +13,13 @@ fn members_grow_to_five_and_shrink_to_three_with_the_data() {
         let _operator = Operator::start(world);
         let cluster = Cluster::apply(world, example()).await;
         cluster.ready(FORMED_WITHIN).await;
-        let item =
-            http::post(&http::gateway(world, "/items"), &json!({"name": "a", "value": 1})).await.unwrap();
+        let item = Kept::item(world).await;
         for members in [5, 3] {
             cluster.change(json!({"mongodb": {"members": members}})).await;
             let object = cluster.ready(FORMED_WITHIN).await;
             let snapshot = databases::observe(world, &object).await;
             databases::assert_one_replica_set(&snapshot, members);
         }
-        let path = format!("/items/{}", item.body["id"].as_str().unwrap());
-        let read = http::get(&http::gateway(world, &path)).await.unwrap();
-        assert_eq!((read.status, &read.body["value"]), (200, &json!(1)), "{read:?}");
+        item.is_still_there(world).await;
     });
 }

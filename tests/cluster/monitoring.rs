@@ -9,8 +9,7 @@ use eaiser_operator::desired::monitoring::{dashboard, operator};
 use eaiser_operator::settings::Settings;
 use eaiser_operator::snapshot::{ServedKinds, Snapshot};
 use eaiser_operator::{desired, manifest};
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
-use kube::{Api, ResourceExt};
+use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::{Value, json};
 
 use crate::support::cluster::{FORMED_WITHIN, NAME, condition, example_with};
@@ -215,8 +214,6 @@ async fn a_prometheus_that_selects_the_rules_is_named(world: &World) {
 
 /// Installs them for as long as the scenario's namespace exists, which owns them.
 async fn install_definitions(world: &World) {
-    let namespaces: Api<Namespace> = Api::all(world.client.clone());
-    let owner = namespaces.get(&world.namespace).await.unwrap();
     let mut download = lab::on_host(Path::new("go"));
     download.args(["mod", "download", "-json", DEFINITIONS]).current_dir(&world.directory);
     let module: Value = serde_json::from_str(&lab::run(download)).unwrap();
@@ -224,15 +221,7 @@ async fn install_definitions(world: &World) {
     for plural in ["prometheusrules", "servicemonitors", "prometheuses"] {
         let text =
             std::fs::read_to_string(folder.join(format!("monitoring.coreos.com_{plural}.yaml"))).unwrap();
-        let mut definition: Value = serde_saphyr::from_str(&text).unwrap();
-        definition["metadata"]["ownerReferences"] = json!([{
-            "apiVersion": "v1", "kind": "Namespace", "name": owner.name_any(), "uid": owner.uid().unwrap(),
-        }]);
-        let file = world.directory.join(format!("{plural}.json"));
-        std::fs::write(&file, definition.to_string()).unwrap();
-        world.kubectl(&["apply", "--server-side", "--force-conflicts", "--filename", file.to_str().unwrap()]);
-        let name = format!("crd/{plural}.monitoring.coreos.com");
-        world.kubectl(&["wait", "--for=condition=Established", &name, "--timeout=30s"]);
+        world.define(serde_saphyr::from_str(&text).unwrap()).await;
     }
 }
 

@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::support::audit::{Audit, Call};
 use crate::support::cluster::{FORMED_WITHIN, condition, example_with, holds, message};
 use crate::support::until::seconds;
-use crate::support::{Cluster, Needs, Operator, World, databases, example, http, operator, scenario, until};
+use crate::support::{Cluster, Kept, Needs, Operator, World, databases, example, operator, scenario, until};
 
 #[test]
 #[ignore = "needs a cluster: make test"]
@@ -21,9 +21,7 @@ fn a_stopped_cluster_loses_its_pods_in_order_and_comes_back_with_its_data() {
         let operator = Operator::start(world);
         let cluster = Cluster::apply(world, example()).await;
         cluster.ready(FORMED_WITHIN).await;
-        let item =
-            http::post(&http::gateway(world, "/items"), &json!({"name": "kept", "value": 7})).await.unwrap();
-        let session = http::post(&http::gateway(world, "/sessions"), &json!({"user": "ada"})).await.unwrap();
+        let kept = [Kept::item(world).await, Kept::session(world).await];
         scale_api(world, 4).await;
         let before = databases::observe(world, &cluster.get().await).await;
         let claims = claims(world).await;
@@ -51,21 +49,9 @@ fn a_stopped_cluster_loses_its_pods_in_order_and_comes_back_with_its_data() {
             snapshot.mongodb.configured().next().unwrap().1.config.replica_set_id.clone()
         };
         assert_eq!(set(&before), set(&after), "it is the same replica set");
-        let read = async |path: String, pointer: &str| {
-            until("the gateway answers", seconds(15), async || {
-                let answer = http::get(&http::gateway(world, &path)).await?;
-                if answer.status == 200 {
-                    Ok(answer.body.pointer(pointer).cloned())
-                } else {
-                    Err(format!("{answer:?}"))
-                }
-            })
-            .await
-        };
-        let id = item.body["id"].as_str().unwrap();
-        let token = session.body.get("token").or_else(|| session.body.get("id")).unwrap().as_str().unwrap();
-        assert_eq!(read(format!("/items/{id}"), "/value").await, Some(json!(7)));
-        assert_eq!(read(format!("/sessions/{token}"), "/user").await, Some(json!("ada")));
+        for kept in kept {
+            kept.is_still_there(world).await;
+        }
         the_count_is_the_autoscalers(world).await;
     });
 }
@@ -180,7 +166,7 @@ fn a_paused_cluster_is_reported_on_and_never_touched() {
         let cluster =
             Cluster::apply(world, example_with(json!({"operation": {"paused": true, "stopped": true}})))
                 .await;
-        phase(&cluster, "Paused").await;
+        cluster.phase("Paused", seconds(30)).await;
         tokio::time::sleep(seconds(5)).await;
         only_status(world, &audit);
         cluster.change(json!({"operation": {"paused": false, "stopped": false}})).await;
@@ -190,7 +176,7 @@ fn a_paused_cluster_is_reported_on_and_never_touched() {
         cluster
             .change(json!({"operation": {"paused": true, "stopped": true}, "redis": {"maxmemoryPolicy": "noeviction"}}))
             .await;
-        let object = phase(&cluster, "Paused").await;
+        let object = cluster.phase("Paused", seconds(30)).await;
         assert!(holds(&object, "Paused") && holds(&object, "Ready"), "{}", message(&object));
         let audit = Audit::begin();
         world
@@ -213,16 +199,6 @@ fn a_paused_cluster_is_reported_on_and_never_touched() {
         cluster.change(json!({"operation": {"paused": false, "stopped": false}})).await;
         cluster.ready(FORMED_WITHIN).await;
     });
-}
-
-async fn phase(cluster: &Cluster, wanted: &str) -> eaiser_operator::crd::EaiserCluster {
-    until(&format!("the phase is {wanted}"), seconds(30), async || {
-        let object = cluster.get().await;
-        let status = object.status.clone().unwrap_or_default();
-        let current = status.observed_generation == object.metadata.generation;
-        if current && status.phase.as_deref() == Some(wanted) { Ok(object) } else { Err(message(&object)) }
-    })
-    .await
 }
 
 /// Every write since is one of the status, or an event about readiness.

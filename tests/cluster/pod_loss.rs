@@ -3,12 +3,11 @@
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::DeleteParams;
-use serde_json::json;
 
 use crate::support::cluster::FORMED_WITHIN;
 use crate::support::http::Tally;
 use crate::support::until::seconds;
-use crate::support::{Cluster, Needs, Operator, World, example, http, lab, scenario};
+use crate::support::{Cluster, Kept, Needs, Operator, World, example, http, lab, scenario};
 
 /// GETs a second, small enough for two busy cores.
 const RATE: u32 = 50;
@@ -20,9 +19,7 @@ fn an_api_pod_that_vanishes_or_dies_fails_no_get() {
         let _operator = Operator::start(world);
         let cluster = Cluster::apply(world, example()).await;
         cluster.ready(FORMED_WITHIN).await;
-        let item =
-            http::post(&http::gateway(world, "/items"), &json!({"name": "a", "value": 1})).await.unwrap();
-        let url = http::gateway(world, &format!("/items/{}", item.body["id"].as_str().unwrap()));
+        let url = Kept::item(world).await.url(world);
 
         let deleted = under_load(world, &url, async |pod| {
             let now = DeleteParams::default().grace_period(0);

@@ -11,7 +11,7 @@ use crate::support::audit::{Audit, Call};
 use crate::support::cluster::{NAME, holds, is_ready, merge};
 use crate::support::until::seconds;
 use crate::support::{
-    Cluster, Needs, Operator, World, cluster, example, http, lab, operator, scenario, until,
+    Cluster, Kept, Needs, Operator, World, cluster, example, http, lab, operator, scenario, until,
 };
 
 /// Acceptance bound: from apply to Ready.
@@ -38,7 +38,7 @@ fn an_applied_example_is_ready_within_90_seconds_and_serves() {
 
         let said = world.kubectl(&["wait", "--for=condition=Ready", "eac/eaiser", "--timeout=5s"]);
         assert!(said.contains("condition met"), "{said}");
-        mongodb_keeps_an_item(world).await;
+        Kept::item(world).await.is_still_there(world).await;
         redis_keeps_an_answer(world).await;
     });
 }
@@ -97,15 +97,6 @@ fn record(parts: &Value) {
     let text = serde_json::to_string_pretty(parts).unwrap();
     std::fs::write(directory.join("apply-to-ready.json"), &text).unwrap();
     println!("apply to Ready, in {}:\n{text}", directory.join("apply-to-ready.json").display());
-}
-
-async fn mongodb_keeps_an_item(world: &World) {
-    let item = json!({"name": "first", "value": 42});
-    let written = http::post(&http::gateway(world, "/items"), &item).await.unwrap();
-    assert_eq!(written.status, 201, "{written:?}");
-    let id = written.body["id"].as_str().unwrap();
-    let read = http::get(&http::gateway(world, &format!("/items/{id}"))).await.unwrap();
-    assert_eq!((read.status, &read.body["value"]), (200, &json!(42)), "{read:?}");
 }
 
 async fn redis_keeps_an_answer(world: &World) {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::process::Command;
 
 use eaiser_operator::names::{Identity, Tier};
-use k8s_openapi::api::core::v1::{Namespace, Pod};
+use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Client, ResourceExt};
@@ -153,24 +153,16 @@ fn granted(world: &World, system: &str, kind: &str) -> BTreeSet<Right> {
 /// Definitions of prometheus-operator's kinds without a schema, for as long as the scenario lasts: its
 /// namespace owns them.
 async fn serve_optional_kinds(world: &World) {
-    let namespaces: Api<Namespace> = Api::all(world.client.clone());
-    let owner = namespaces.get(&world.namespace).await.unwrap();
     for (plural, kind) in [
         ("prometheusrules", "PrometheusRule"),
         ("servicemonitors", "ServiceMonitor"),
         ("prometheuses", "Prometheus"),
     ] {
-        let name = format!("{plural}.monitoring.coreos.com");
         let definition = json!({
             "apiVersion": "apiextensions.k8s.io/v1",
             "kind": "CustomResourceDefinition",
-            "metadata": {
-                "name": name,
-                // Groups of k8s.io are protected, this one is not.
-                "ownerReferences": [{
-                    "apiVersion": "v1", "kind": "Namespace", "name": owner.name_any(), "uid": owner.uid().unwrap(),
-                }],
-            },
+            // Groups of k8s.io are protected, this one is not.
+            "metadata": {"name": format!("{plural}.monitoring.coreos.com")},
             "spec": {
                 "group": "monitoring.coreos.com",
                 "scope": "Namespaced",
@@ -181,11 +173,7 @@ async fn serve_optional_kinds(world: &World) {
                 }],
             },
         });
-        let file = world.directory.join(format!("{plural}.json"));
-        std::fs::write(&file, definition.to_string()).unwrap();
-        let file = file.to_str().unwrap();
-        world.kubectl(&["apply", "--server-side", "--filename", file]);
-        world.kubectl(&["wait", "--for=condition=Established", &format!("crd/{name}"), "--timeout=30s"]);
+        world.define(definition).await;
     }
 }
 
@@ -281,6 +269,14 @@ impl Release {
 
 impl Drop for Release {
     fn drop(&mut self) {
+        // Its lease is released by an operator that still has its rights.
+        for arguments in [
+            ["scale", "deployment", RELEASE, "--replicas=0"],
+            ["wait", "pod", "--for=delete", "--selector=app.kubernetes.io/name=eaiser-operator"],
+        ] {
+            let mut kubectl = Command::new("kubectl");
+            let _ = kubectl.args(["--namespace", &self.namespace]).args(arguments).status();
+        }
         let arguments = ["uninstall", RELEASE, "--namespace", &self.namespace];
         let _ = Command::new("helm").args(arguments).status();
     }

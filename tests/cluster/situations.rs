@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::cluster::{FORMED_WITHIN, condition, example_with};
 use crate::support::until::seconds;
-use crate::support::{Cluster, Needs, Operator, World, example, http, lab, scenario, until};
+use crate::support::{Cluster, Kept, Needs, Operator, World, example, lab, scenario, until};
 
 /// Kubernetes itself takes up to half a minute to find out about some of them.
 const NAMED_WITHIN: Duration = seconds(60);
@@ -31,7 +31,7 @@ fn each_wrong_situation_is_named_and_its_correction_leads_to_ready() {
         without_storage_class(world, &mut table).await;
         let cluster = from_the_start(world, &mut table).await;
         cluster.ready(FORMED_WITHIN).await;
-        let item = Item::keep(world).await;
+        let item = Kept::item(world).await;
         while_it_serves(&cluster, &mut table).await;
         item.is_still_there(world).await;
         record(&table);
@@ -173,19 +173,4 @@ where
         + serde::de::DeserializeOwned,
 {
     world.api::<K>().create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await.unwrap();
-}
-
-/// Something written before the faults, to be read after them.
-struct Item(String);
-
-impl Item {
-    async fn keep(world: &World) -> Self {
-        let written = http::post(&http::gateway(world, "/items"), &json!({"name": "kept", "value": 7})).await;
-        Self(written.unwrap().body["id"].as_str().unwrap().to_owned())
-    }
-
-    async fn is_still_there(&self, world: &World) {
-        let read = http::get(&http::gateway(world, &format!("/items/{}", self.0))).await.unwrap();
-        assert_eq!((read.status, &read.body["value"]), (200, &json!(7)), "{read:?}");
-    }
 }

@@ -4,11 +4,10 @@ use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret, Service};
 use kube::Resource;
 use kube::api::ListParams;
-use serde_json::{Value, json};
 
 use crate::support::cluster::FORMED_WITHIN;
 use crate::support::until::seconds;
-use crate::support::{Cluster, Needs, Operator, World, example, http, scenario, until};
+use crate::support::{Cluster, Kept, Needs, Operator, World, example, scenario, until};
 
 #[test]
 #[ignore = "needs a cluster: make test"]
@@ -17,9 +16,7 @@ fn a_deleted_cluster_leaves_its_volumes_and_a_new_one_adopts_them() {
         let _operator = Operator::start(world);
         let cluster = Cluster::apply(world, example()).await;
         cluster.ready(FORMED_WITHIN).await;
-        let item =
-            http::post(&http::gateway(world, "/items"), &json!({"name": "kept", "value": 7})).await.unwrap();
-        let session = http::post(&http::gateway(world, "/sessions"), &json!({"user": "ada"})).await.unwrap();
+        let kept = [Kept::item(world).await, Kept::session(world).await];
 
         cluster.delete().await;
         until("everything but the volumes is gone", seconds(150), async || {
@@ -32,31 +29,10 @@ fn a_deleted_cluster_leaves_its_volumes_and_a_new_one_adopts_them() {
 
         let cluster = Cluster::apply(world, example()).await;
         cluster.ready(FORMED_WITHIN).await;
-        expect(world, &format!("/items/{}", text(&item.body["id"])), "/value", &json!(7)).await;
-        let token = item_token(&session.body);
-        expect(world, &format!("/sessions/{token}"), "/user", &json!("ada")).await;
+        for kept in kept {
+            kept.is_still_there(world).await;
+        }
     });
-}
-
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap()
-}
-
-fn item_token(body: &Value) -> &str {
-    text(body.get("token").or_else(|| body.get("id")).unwrap())
-}
-
-/// A gateway pod learns of API pods within one resolve interval of becoming ready; until then it
-/// answers 502.
-async fn expect(world: &World, path: &str, pointer: &str, value: &Value) {
-    let url = http::gateway(world, path);
-    let answer = until("the gateway knows the API pods", seconds(15), async || {
-        http::get(&url)
-            .await
-            .and_then(|answer| if answer.status == 502 { Err("502".to_owned()) } else { Ok(answer) })
-    })
-    .await;
-    assert_eq!((answer.status, answer.body.pointer(pointer)), (200, Some(value)), "{path}: {answer:?}");
 }
 
 /// Names of our objects that still exist.

@@ -55,6 +55,21 @@ fn pure_modules_see_no_client_no_runtime_and_no_clock() {
     }
 }
 
+/// A forced reconfiguration loses acknowledged writes. One file can make such a command, and only for
+/// a person who asked for it.
+#[test]
+fn one_file_alone_can_force_a_database() {
+    let may_force = ["src/mongo/forced.rs"];
+    for (path, text) in sources() {
+        let name = path.to_string_lossy().into_owned();
+        if name.contains("tests") || name.contains("model") {
+            continue;
+        }
+        let forces = without_tests(&text).contains("\"force\"");
+        assert_eq!(forces, may_force.contains(&name.as_str()), "{name}");
+    }
+}
+
 #[test]
 fn every_file_says_what_lives_in_it() {
     for (path, text) in sources() {

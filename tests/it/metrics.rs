@@ -5,6 +5,8 @@ use std::fs;
 use std::time::Duration;
 
 use eaiser_operator::crd::{EaiserCluster, EaiserClusterStatus};
+use eaiser_operator::drive::Database;
+use eaiser_operator::mongo::failover::{Failover, Kind};
 use eaiser_operator::runtime::metrics::Metrics;
 use eaiser_operator::runtime::metrics::clusters::Seen;
 use eaiser_operator::runtime::metrics::phases::{Outcome, Phase};
@@ -45,6 +47,8 @@ fn exercised() -> Metrics {
     metrics.leads(true);
     let seen = Seen { gateway_ready: Some(2), voting: 3, lag_seconds: Some(1), replicas_in_step: 3 };
     metrics.clusters.show(&cluster("eaiser"), &status(&json!({})), seen);
+    metrics.databases.failed_over(Failover { kind: Kind::Planned, duration: Duration::from_secs(1) });
+    metrics.databases.stepped(Database::MongoDb, "StepDown", Duration::from_millis(3));
     metrics
 }
 

@@ -7,6 +7,7 @@ use eaiser_operator::apply::Applied;
 use eaiser_operator::crd::EaiserClusterStatus;
 use eaiser_operator::desired;
 use eaiser_operator::drive::{Driven, Roll, Rolls};
+use eaiser_operator::mongo::forced::Verdict;
 use eaiser_operator::plan::{Mode, Plan, Problem, Problems};
 use eaiser_operator::redis_cluster::{WaitReason, Waiting};
 use eaiser_operator::settings::Settings;
@@ -47,8 +48,9 @@ fn running(plan: &Plan) -> Children {
     let mut children = Children::default();
     for live in desired::build(plan, &Snapshot::offline(ServedKinds::default())).deployments {
         let name = live.metadata.name.unwrap();
-        let status =
-            json!({"observedGeneration": 1, "replicas": 2, "readyReplicas": 2, "updatedReplicas": 2});
+        let status = json!({
+            "observedGeneration": 1, "replicas": 2, "readyReplicas": 2, "updatedReplicas": 2, "availableReplicas": 2,
+        });
         let deployment: Deployment = serde_json::from_value(json!({
             "metadata": {"name": name, "generation": 1},
             "spec": {"replicas": 2, "selector": {}, "template": {}},
@@ -66,7 +68,17 @@ fn running(plan: &Plan) -> Children {
 
 fn driven(mongodb: mongo::Next, redis: redis_cluster::Next) -> Driven {
     let rolls = Rolls { mongodb: Roll::Done, redis: Roll::Done };
-    Driven { mongodb, mongodb_user: None, redis, rolls, done: Vec::new(), failed: Vec::new() }
+    let forced = Verdict::Unasked { token: "uid".to_owned() };
+    Driven {
+        mongodb,
+        mongodb_user: None,
+        redis,
+        rolls,
+        forced,
+        done: Vec::new(),
+        failed: Vec::new(),
+        took: Vec::new(),
+    }
 }
 
 fn settled() -> Driven {

@@ -81,6 +81,12 @@ impl Cluster {
         self.api.patch(NAME, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
     }
 
+    /// Asks for something by an annotation.
+    pub async fn annotate(&self, name: &str, value: &str) {
+        let patch = json!({"metadata": {"annotations": {name: value}}});
+        self.api.patch(NAME, &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
+    }
+
     /// Waits until the current generation is Ready.
     pub async fn ready(&self, within: Duration) -> EaiserCluster {
         until("the cluster is Ready", within, async || {
@@ -90,6 +96,16 @@ impl Cluster {
             } else {
                 Err(message(&cluster))
             }
+        })
+        .await
+    }
+
+    /// Waits until the current generation is in this phase.
+    pub async fn phase(&self, wanted: &str, within: Duration) -> EaiserCluster {
+        until(&format!("the phase is {wanted}"), within, async || {
+            let cluster = self.get().await;
+            let phase = cluster.status.as_ref().and_then(|status| status.phase.as_deref());
+            if is_current(&cluster) && phase == Some(wanted) { Ok(cluster) } else { Err(message(&cluster)) }
         })
         .await
     }

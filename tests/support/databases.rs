@@ -19,7 +19,7 @@ use super::{World, until};
 /// What both databases say, once every member answers: a busy machine may keep one silent for seconds.
 pub async fn observe(world: &World, cluster: &EaiserCluster) -> Snapshot {
     until("every database pod answers", seconds(60), async || {
-        let seen = look(world, cluster).await;
+        let seen = look(world, cluster, &mut Connections::default()).await;
         let silent = seen.mongodb.members.len() - seen.mongodb.configured().count();
         let answering = seen.redis.nodes.iter().filter_map(|node| node.view.node()).count();
         if silent == 0 && answering == seen.redis.nodes.len() {
@@ -31,7 +31,8 @@ pub async fn observe(world: &World, cluster: &EaiserCluster) -> Snapshot {
     .await
 }
 
-async fn look(world: &World, cluster: &EaiserCluster) -> Snapshot {
+/// What both databases say now, over connections that may be kept for the next look.
+pub async fn look(world: &World, cluster: &EaiserCluster, connections: &mut Connections) -> Snapshot {
     let plan = plan_of(world, cluster);
     let ours = ListParams::default().labels(MANAGED_SELECTOR);
     let pods = world.api::<Pod>().list(&ours).await.unwrap().items;
@@ -42,7 +43,7 @@ async fn look(world: &World, cluster: &EaiserCluster) -> Snapshot {
         ..Children::default()
     };
     let credentials = Credentials::placeholder().or_live(&plan.identity, &children);
-    take::take(&plan, children, credentials, ServedKinds::default(), &mut Connections::default()).await
+    take::take(&plan, children, credentials, ServedKinds::default(), connections).await
 }
 
 fn plan_of(world: &World, cluster: &EaiserCluster) -> Plan {

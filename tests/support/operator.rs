@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::net::TcpListener;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -39,6 +40,14 @@ impl Operator {
     /// Starts one that finds the API server at another address.
     pub fn start_through(world: &World, server: &str) -> Self {
         Self::spawn(world, &redirected_kubeconfig(world, server), &[])
+    }
+
+    /// Starts one in a group of its own, by which a packet filter can tell its connections apart.
+    pub fn start_in_group(world: &World, group: u32) -> Self {
+        remark(world, "an operator starts");
+        let address = free_address();
+        let process = command(world, &operator_kubeconfig(world), &address, LOG).gid(group).spawn().unwrap();
+        Self { process, address }
     }
 
     fn spawn(world: &World, kubeconfig: &Path, further: &[&str]) -> Self {

@@ -20,7 +20,7 @@ use super::{lab, until};
 
 /// Field manager of everything the tests write.
 pub const TESTER: &str = "eaiser-test";
-/// How long Kubernetes may take to serve the custom resource.
+/// How long Kubernetes may take to serve a custom resource.
 const ESTABLISHED_WITHIN: Duration = Duration::from_secs(30);
 
 /// A namespace of the scenario's own.
@@ -77,6 +77,25 @@ impl World {
         let object = serde_json::from_value(object).unwrap();
         namespaces.create(&kube::api::PostParams::default(), &object).await.unwrap();
         name
+    }
+
+    /// Installs the definition of a custom resource for as long as the namespace exists, which owns it.
+    pub async fn define(&self, mut definition: Value) {
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        let owner = namespaces.get(&self.namespace).await.unwrap();
+        definition["metadata"]["ownerReferences"] = json!([{
+            "apiVersion": "v1", "kind": "Namespace", "name": owner.name_any(), "uid": owner.uid().unwrap(),
+        }]);
+        let api: Api<CustomResourceDefinition> = Api::all(self.client.clone());
+        let name = definition["metadata"]["name"].as_str().unwrap().to_owned();
+        until("the definition of an earlier scenario is gone", seconds(60), async || {
+            let earlier = api.get_opt(&name).await.map_err(|error| error.to_string())?;
+            let leaves = earlier.is_some_and(|earlier| earlier.metadata.deletion_timestamp.is_some());
+            if leaves { Err(format!("{name} is being deleted")) } else { Ok(()) }
+        })
+        .await;
+        api.patch(&name, &PatchParams::apply(TESTER).force(), &Patch::Apply(definition)).await.unwrap();
+        established(api, &name).await;
     }
 
     /// Objects of a kind in the namespace.
@@ -164,6 +183,10 @@ async fn install_custom_resource(client: &Client) {
     let definition = EaiserCluster::crd();
     let name = EaiserCluster::crd_name();
     api.patch(name, &PatchParams::apply(TESTER).force(), &Patch::Apply(definition)).await.unwrap();
+    established(api, name).await;
+}
+
+async fn established(api: Api<CustomResourceDefinition>, name: &str) {
     let established = await_condition(api, name, is_crd_established());
     tokio::time::timeout(ESTABLISHED_WITHIN, established).await.unwrap().unwrap();
 }

@@ -24,7 +24,7 @@ use crate::desired::kinds::{PrometheusRule, ServiceMonitor};
 use crate::manifest;
 use crate::names::Identity;
 use crate::plan::{self, Plan, Problems};
-use crate::snapshot::{Children, Credentials, Reference, References, Requests, ServedKinds, Snapshot};
+use crate::snapshot::{Children, Credentials, Reference, References, ServedKinds, Snapshot};
 
 /// Look-ups at a time of objects whose names might be taken.
 const CONCURRENT_READS: usize = 8;
@@ -135,7 +135,7 @@ async fn finish(
         plan::plan(identity, &spec, &settings).map_err(|problems| Error::Problems { name, problems })?;
     seen.snapshot.credentials = credentials(kubernetes, &plan, &seen.snapshot.children).await;
     if let Some(cluster) = &seen.cluster {
-        seen.snapshot.requests = Requests::of(cluster.meta());
+        seen.snapshot.requests = cluster.annotations().clone();
     }
     let mut comparison = Comparison::new(&plan, &spec, &seen);
     if operator.is_none() && comparison.exists && comparison.has_changes() {

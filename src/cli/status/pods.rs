@@ -83,7 +83,8 @@ fn role(pod: &str, status: &EaiserClusterStatus) -> Option<String> {
     let member = status.mongodb.iter().flat_map(|mongodb| &mongodb.members).find(|member| member.pod == pod);
     if let Some(member) = member {
         let vote = if member.votes == 0 { ", no vote" } else { "" };
-        return Some(format!("{}{vote}", member.state.to_lowercase()));
+        let lag = member.lag_seconds.map_or_else(String::new, |seconds| format!(", {seconds} s behind"));
+        return Some(format!("{}{vote}{lag}", member.state.to_lowercase()));
     }
     status.redis.iter().flat_map(|redis| &redis.shards).find_map(|shard| {
         if shard.primary.as_deref() == Some(pod) {

@@ -9,6 +9,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::PORT;
 use crate::crd::{EnvironmentSource, EnvironmentVariable};
+use crate::desired::mongodb::tls;
 use crate::desired::stage::Stage;
 use crate::desired::{meta, mongodb, pod, redis};
 use crate::names::{ANNOTATION_CONFIGURATION, APPLICATION_DATABASE, Tier};
@@ -20,6 +21,9 @@ use crate::snapshot::children::find;
 const USER: i64 = 65_532;
 /// Longer than the gateway takes to forget a pod: it resolves names every 2 s.
 const DRAIN_SECONDS: i64 = 6;
+/// Until a ready pod counts as available: the gateway has found it by then, and answers 502 before
+/// when it knows no other. It resolves names every 2 s.
+const TAKEN_UP_SECONDS: i32 = 5;
 /// Drain, then the longest request.
 const GRACE_SECONDS: i64 = 45;
 
@@ -30,6 +34,7 @@ pub fn build(plan: &Plan, snapshot: &Snapshot, stage: Stage) -> Deployment {
     Deployment {
         metadata: meta::object(identity, Tier::Api, identity.tier(Tier::Api)),
         spec: Some(DeploymentSpec {
+            min_ready_seconds: Some(TAKEN_UP_SECONDS),
             replicas,
             selector: meta::selector(identity, Tier::Api),
             strategy: Some(DeploymentStrategy {
@@ -44,7 +49,7 @@ pub fn build(plan: &Plan, snapshot: &Snapshot, stage: Stage) -> Deployment {
                     identity.labels(Tier::Api),
                     [(ANNOTATION_CONFIGURATION.to_owned(), configuration_digest(plan, snapshot))].into(),
                 )),
-                spec: Some(pod_spec(plan)),
+                spec: Some(pod_spec(plan, snapshot)),
             },
             ..DeploymentSpec::default()
         }),
@@ -57,8 +62,10 @@ pub fn build(plan: &Plan, snapshot: &Snapshot, stage: Stage) -> Deployment {
 pub fn configuration_digest(plan: &Plan, snapshot: &Snapshot) -> String {
     let credentials = &snapshot.credentials;
     let user = mongodb::rotation::name(credentials.mongodb_application.user);
-    let uri = mongodb::uri(plan, &user, &credentials.mongodb_password);
-    meta::digest([uri.as_str(), credentials.redis_password.expose()])
+    let uri = mongodb::uri(plan, snapshot, &user, &credentials.mongodb_password);
+    let authorities = tls::api_authorities(plan, snapshot);
+    let texts = [uri.as_str(), credentials.redis_password.expose()];
+    meta::digest(texts.into_iter().chain(authorities.as_deref()))
 }
 
 /// The exact count, where it is ours to say. An autoscaler does nothing about a Deployment at zero,
@@ -73,14 +80,14 @@ fn replicas(plan: &Plan, snapshot: &Snapshot, stage: Stage) -> Option<i64> {
     }
 }
 
-fn pod_spec(plan: &Plan) -> PodSpec {
+fn pod_spec(plan: &Plan, snapshot: &Snapshot) -> PodSpec {
     let identity = &plan.identity;
     let selector = meta::selector(identity, Tier::Api);
     let mut spread = vec![pod::spread(selector.clone(), pod::HOST)];
     if plan.api.zones > 1 {
         spread.push(pod::spread(selector, pod::ZONE));
     }
-    PodSpec {
+    let mut spec = PodSpec {
         automount_service_account_token: Some(false),
         containers: vec![container(plan)],
         enable_service_links: Some(false),
@@ -90,7 +97,9 @@ fn pod_spec(plan: &Plan) -> PodSpec {
         topology_spread_constraints: Some(spread),
         volumes: Some(vec![pod::scratch("tmp")]),
         ..PodSpec::default()
-    }
+    };
+    tls::mount_authorities(plan, tls::now(plan, snapshot), &mut spec);
+    spec
 }
 
 fn container(plan: &Plan) -> Container {

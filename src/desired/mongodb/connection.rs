@@ -5,6 +5,7 @@ use k8s_openapi::api::core::v1::Secret;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::rotation::{self, Rotation};
+use super::tls;
 use crate::desired::meta;
 use crate::mongo::UserName;
 use crate::names::{ANNOTATION_ROTATE_PASSWORD, Tier};
@@ -29,17 +30,18 @@ pub(super) fn application(plan: &Plan, snapshot: &Snapshot, rotation: &Rotation)
     let (user, password, served) = match rotation {
         Rotation::Switching(next) => (next.user, &next.password, Some(next.request.clone())),
         _ if login.recorded => (login.user, &credentials.mongodb_password, login.served.clone()),
-        _ => (login.user, &credentials.mongodb_password, snapshot.requests.rotate_password.clone()),
+        _ => (login.user, &credentials.mongodb_password, rotation::request(snapshot)),
     };
     let name = plan.identity.mongodb_connection();
-    serving(secret(plan, name, &rotation::name(user), password), served)
+    serving(secret(plan, snapshot, name, &rotation::name(user), password), served)
 }
 
 /// Secret with the login that follows; it is there before the login is made.
-pub(super) fn next(plan: &Plan, rotation: &Rotation) -> Option<Secret> {
+pub(super) fn next(plan: &Plan, snapshot: &Snapshot, rotation: &Rotation) -> Option<Secret> {
     let next = rotation.next()?;
     let name = plan.identity.mongodb_next_login();
-    Some(serving(secret(plan, name, &rotation::name(next.user), &next.password), Some(next.request.clone())))
+    let user = rotation::name(next.user);
+    Some(serving(secret(plan, snapshot, name, &user, &next.password), Some(next.request.clone())))
 }
 
 fn serving(mut secret: Secret, request: Option<String>) -> Secret {
@@ -51,12 +53,18 @@ fn serving(mut secret: Secret, request: Option<String>) -> Secret {
 }
 
 /// Secret with user, password and connection string.
-pub(super) fn secret(plan: &Plan, name: String, user: &UserName, password: &Password) -> Secret {
+pub(super) fn secret(
+    plan: &Plan,
+    snapshot: &Snapshot,
+    name: String,
+    user: &UserName,
+    password: &Password,
+) -> Secret {
     let data = [
         (KEY_USERNAME, user.name.clone()),
         (KEY_PASSWORD, password.expose().to_owned()),
         (KEY_DATABASE, user.database.clone()),
-        (KEY_URI, uri(plan, user, password)),
+        (KEY_URI, uri(plan, snapshot, user, password)),
     ];
     Secret {
         metadata: meta::object(&plan.identity, Tier::MongoDb, name),
@@ -68,8 +76,13 @@ pub(super) fn secret(plan: &Plan, name: String, user: &UserName, password: &Pass
     }
 }
 
+/// Connection string for a client that connects now.
+pub fn uri(plan: &Plan, snapshot: &Snapshot, user: &UserName, password: &Password) -> String {
+    tls::uri(plain(plan, user, password), tls::now(plan, snapshot))
+}
+
 /// Standard connection string: every wanted member, majority writes, retryable writes.
-pub fn uri(plan: &Plan, user: &UserName, password: &Password) -> String {
+fn plain(plan: &Plan, user: &UserName, password: &Password) -> String {
     let identity = &plan.identity;
     let hosts: Vec<String> = (0..plan.mongodb.members)
         .map(|ordinal| identity.mongodb_host(&identity.mongodb_pod(ordinal), &plan.cluster_domain))
@@ -104,7 +117,7 @@ mod tests {
     #[test]
     fn the_string_carries_what_the_plan_says() {
         let user = UserName { name: "reporting".to_owned(), database: "shop".to_owned() };
-        let text = uri(&plan(), &user, &Password::new("p@ss"));
+        let text = plain(&plan(), &user, &Password::new("p@ss"));
         let read = ConnectionString::parse(&text).unwrap();
         assert_eq!(read.default_database.as_deref(), Some("shop"));
         assert_eq!(read.credential.unwrap().source.as_deref(), Some("shop"));
@@ -118,7 +131,7 @@ mod tests {
     #[test]
     fn the_apis_string_is_the_one_of_earlier_versions() {
         assert_eq!(
-            uri(&plan(), &rotation::name("eaiser-app"), &Password::new("x")),
+            plain(&plan(), &rotation::name("eaiser-app"), &Password::new("x")),
             "mongodb://eaiser-app:x@eaiser-mongodb-0.eaiser-mongodb.shop.svc.cluster.local:27017,eaiser-mongodb-1.eaiser-mongodb.shop.svc.cluster.local:27017,eaiser-mongodb-2.eaiser-mongodb.shop.svc.cluster.local:27017/eaiser?replicaSet=eaiser&authSource=eaiser&w=majority&retryWrites=true&maxPoolSize=100"
         );
     }
@@ -128,7 +141,7 @@ mod tests {
         #[test]
         fn whatever_user_and_password_hold_is_read_back(name in "[^\\x00]{1,40}", password in "[^\\x00]{1,60}") {
             let user = UserName { name, database: "eaiser".to_owned() };
-            let text = uri(&plan(), &user, &Password::new(password.clone()));
+            let text = plain(&plan(), &user, &Password::new(password.clone()));
             prop_assert!(text.is_ascii());
             let credential = ConnectionString::parse(&text).unwrap().credential.unwrap();
             prop_assert_eq!(credential.username, Some(user.name));

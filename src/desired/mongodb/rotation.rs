@@ -16,7 +16,9 @@ use kube::ResourceExt;
 
 use crate::desired::api::configuration_digest;
 use crate::mongo::{UserName, UserState};
-use crate::names::{ANNOTATION_CONFIGURATION, APPLICATION_DATABASE, Tier};
+use crate::names::{
+    ANNOTATION_CONFIGURATION, ANNOTATION_ROTATE_PASSWORD, APPLICATION_DATABASE, Tier, truncate,
+};
 use crate::plan::Plan;
 use crate::snapshot::Snapshot;
 use crate::snapshot::children::find;
@@ -56,13 +58,10 @@ impl Rotation {
         if users.is_some_and(|users| users.others.contains(&other)) {
             return Self::Retiring { user: other, used_by: still_used(plan, snapshot) };
         }
-        match &snapshot.requests.rotate_password {
-            Some(request) if application.recorded && application.served.as_ref() != Some(request) => {
-                let begin = NextLogin {
-                    user: application.other(),
-                    password: application.spare.clone(),
-                    request: request.clone(),
-                };
+        match request(snapshot) {
+            Some(request) if application.recorded && application.served.as_ref() != Some(&request) => {
+                let password = application.spare.clone();
+                let begin = NextLogin { user: application.other(), password, request };
                 match users {
                     Some(_) if snapshot.mongodb.application_user == UserState::Matches => {
                         Self::Preparing(begin)
@@ -81,6 +80,15 @@ impl Rotation {
             Self::None | Self::Waits(_) | Self::Retiring { .. } => None,
         }
     }
+}
+
+/// Longest value that is kept of a request; longer ones are told apart by their beginning.
+const LONGEST: usize = 200;
+
+/// The request for a new password, whether or not it was served; an empty value asks for nothing.
+pub(super) fn request(snapshot: &Snapshot) -> Option<String> {
+    let value = snapshot.requests.get(ANNOTATION_ROTATE_PASSWORD)?;
+    (!value.is_empty()).then(|| truncate(value, LONGEST))
 }
 
 /// A user of the API.

@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec, StatefulSetUpdateStrategy};
-use k8s_openapi::api::core::v1::{Container, PodSpec, PodTemplateSpec};
+use k8s_openapi::api::core::v1::{Container, PodSpec, PodTemplateSpec, Volume};
 
+use super::{keyfile, tls};
 use crate::desired::redis::claim;
 use crate::desired::{meta, pod};
-use crate::names::{MONGODB_PORT, Tier};
+use crate::mongo::tls::Mode;
+use crate::names::{ANNOTATION_CERTIFICATE, ANNOTATION_KEYFILE, MONGODB_PORT, Tier};
 use crate::plan::{MongoDbPlan, Plan};
+use crate::snapshot::Snapshot;
 
 /// User of the official image.
 const USER: i64 = 999;
@@ -18,9 +21,10 @@ const DATA: &str = "/data/db";
 const GRACE_SECONDS: i64 = 60;
 
 /// Renders the StatefulSet with `replicas` pods.
-pub fn build(plan: &Plan, replicas: i32) -> StatefulSet {
+pub fn build(plan: &Plan, snapshot: &Snapshot, replicas: i32) -> StatefulSet {
     let identity = &plan.identity;
     let selector = meta::selector(identity, Tier::MongoDb);
+    let mode = tls::now(plan, snapshot).members;
     StatefulSet {
         metadata: meta::object(identity, Tier::MongoDb, identity.tier(Tier::MongoDb)),
         spec: Some(StatefulSetSpec {
@@ -34,20 +38,16 @@ pub fn build(plan: &Plan, replicas: i32) -> StatefulSet {
                 rolling_update: None,
             }),
             template: PodTemplateSpec {
-                metadata: Some(meta::template(identity.labels(Tier::MongoDb), BTreeMap::new())),
+                metadata: Some(meta::template(identity.labels(Tier::MongoDb), annotations(plan, snapshot))),
                 spec: Some(PodSpec {
                     affinity: Some(pod::anti_affinity(vec![pod::apart(selector, 100)])),
                     automount_service_account_token: Some(false),
-                    containers: vec![member(plan)],
+                    containers: vec![member(plan, mode)],
                     enable_service_links: Some(false),
                     init_containers: Some(vec![keyfile_copy(&plan.mongodb)]),
                     security_context: Some(pod::security(USER)),
                     termination_grace_period_seconds: Some(GRACE_SECONDS),
-                    volumes: Some(vec![
-                        pod::secret_volume("keyfile-source", identity.mongodb_keyfile()),
-                        pod::memory_scratch("keyfile"),
-                        pod::scratch("tmp"),
-                    ]),
+                    volumes: Some(volumes(plan, mode)),
                     ..PodSpec::default()
                 }),
             },
@@ -56,6 +56,27 @@ pub fn build(plan: &Plan, replicas: i32) -> StatefulSet {
         }),
         ..StatefulSet::default()
     }
+}
+
+fn volumes(plan: &Plan, mode: Mode) -> Vec<Volume> {
+    let mut volumes = vec![
+        pod::secret_volume("keyfile-source", plan.identity.mongodb_keyfile()),
+        pod::memory_scratch("keyfile"),
+        pod::scratch("tmp"),
+    ];
+    volumes.extend(
+        mode.takes_tls().then(|| pod::secret_volume("certificate", plan.identity.mongodb_certificate())),
+    );
+    volumes
+}
+
+/// Digests of what a member reads at start alone: a change restarts the members, one by one.
+fn annotations(plan: &Plan, snapshot: &Snapshot) -> BTreeMap<String, String> {
+    let digests = [
+        (ANNOTATION_KEYFILE, keyfile::digest(plan, snapshot)),
+        (ANNOTATION_CERTIFICATE, tls::digest(plan, snapshot)),
+    ];
+    digests.into_iter().filter_map(|(key, digest)| Some((key.to_owned(), digest?))).collect()
 }
 
 /// mongod refuses a keyfile that its group may read, which is how the kubelet mounts Secrets for a
@@ -80,13 +101,19 @@ fn keyfile_copy(mongodb: &MongoDbPlan) -> Container {
     }
 }
 
-fn member(plan: &Plan) -> Container {
+fn member(plan: &Plan, mode: Mode) -> Container {
     let mongodb = &plan.mongodb;
+    let mut mounts = vec![
+        pod::mount("data", DATA),
+        pod::mount_read_only("keyfile", "/eaiser/keyfile"),
+        pod::mount("tmp", "/tmp"),
+    ];
+    mounts.extend(mode.takes_tls().then(|| pod::mount_read_only("certificate", tls::MEMBER_FOLDER)));
     Container {
         name: "mongodb".to_owned(),
         image: Some(mongodb.image.clone()),
         command: Some(vec!["mongod".to_owned()]),
-        args: Some(arguments(plan)),
+        args: Some([arguments(plan), tls::arguments(mode)].concat()),
         ports: Some(vec![pod::port("mongodb", MONGODB_PORT)]),
         resources: Some(pod::resources(&mongodb.resources)),
         security_context: Some(pod::container_security()),
@@ -94,11 +121,7 @@ fn member(plan: &Plan) -> Container {
         readiness_probe: Some(pod::timed(pod::tcp_probe("mongodb"), 5, 2, 3)),
         liveness_probe: Some(pod::timed(pod::tcp_probe("mongodb"), 10, 5, 6)),
         startup_probe: Some(pod::timed(pod::tcp_probe("mongodb"), 1, 2, 600)),
-        volume_mounts: Some(vec![
-            pod::mount("data", DATA),
-            pod::mount_read_only("keyfile", "/eaiser/keyfile"),
-            pod::mount("tmp", "/tmp"),
-        ]),
+        volume_mounts: Some(mounts),
         ..Container::default()
     }
 }

@@ -1,13 +1,15 @@
 //! Secrets of the users of the spec. Pure.
 
+use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
 
-use super::connection;
+use super::{connection, tls};
 use crate::desired::meta;
 use crate::mongo::UserName;
 use crate::names::{Identity, Tier};
 use crate::plan::Plan;
+use crate::snapshot::certificates::KEY_AUTHORITIES;
 use crate::snapshot::children::find;
 use crate::snapshot::credentials::KEY_USERNAME;
 use crate::snapshot::{Children, Snapshot};
@@ -20,7 +22,15 @@ pub(super) fn secrets(plan: &Plan, snapshot: &Snapshot) -> Vec<Secret> {
     for user in &plan.mongodb.users {
         let name = identity.mongodb_user(&user.name.name);
         match snapshot.credentials.mongodb_users.get(&user.name.name) {
-            Some(Ok(password)) => secrets.push(connection::secret(plan, name, &user.name, password)),
+            Some(Ok(password)) => {
+                let mut secret = connection::secret(plan, snapshot, name, &user.name, password);
+                // Of the API's pods alone the operator mounts the file that the string names.
+                if let Some(authorities) = tls::api_authorities(plan, snapshot) {
+                    let authorities = ByteString(authorities.into_bytes());
+                    secret.data.get_or_insert_default().insert(KEY_AUTHORITIES.to_owned(), authorities);
+                }
+                secrets.push(secret);
+            }
             // Its password is not known now; what was known stays.
             _ => secrets.extend(find(&snapshot.children.secrets, &name).map(|live| as_it_is(identity, live))),
         }

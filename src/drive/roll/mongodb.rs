@@ -1,6 +1,7 @@
 //! The order in which members of the replica set restart. Pure.
 
 use super::{Action, Progress, Roll, replace_stalled, restart};
+use crate::mongo::config::ConfigMember;
 use crate::mongo::{Next, Topology, View};
 use crate::names::Tier;
 use crate::snapshot::{PodRevision, StatefulPods};
@@ -50,7 +51,9 @@ fn unsettled(verdict: &Next) -> Option<String> {
 fn decide(set: &StatefulPods, seen: &Topology) -> Result<Action, String> {
     let (primary, member) = seen.primary().ok_or_else(|| "the replica set has no primary".to_owned())?;
     let config = &member.config;
-    let others = || config.members.iter().filter(|member| member.host != primary.host);
+    // Of members that are no pods, nobody but the primary can tell how far they are.
+    let is_pod = |member: &&ConfigMember| seen.observed(&member.host).is_some();
+    let others = || config.members.iter().filter(is_pod).filter(|member| member.host != primary.known_as());
     if let Some(behind) = others().find(|member| !seen.caught_up(&member.host)) {
         return Err(format!("{} has not caught up with the primary yet", seen.pod_name(&behind.host)));
     }

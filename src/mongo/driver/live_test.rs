@@ -15,12 +15,12 @@ use mongodb::bson::doc;
 use mongodb::options::WriteConcern;
 
 use super::{Error, Outcome, run};
+use crate::mongo::Connections;
 use crate::mongo::observe::{self, Credentials, Target};
 use crate::mongo::steps::{Next, Step, next, next_of_users};
 use crate::mongo::topology::{Topology, UserState, View};
 use crate::mongo::users::{Role, User, UserName};
 use crate::mongo::wanted::{ApplicationUser, Wanted, WantedMember};
-use crate::mongo::{Connections, connections};
 use crate::password::Password;
 
 const KEY: &str = "bG9vcGJhY2stdGVzdC1rZXlmaWxlLWNvbnRlbnQ=";
@@ -203,7 +203,9 @@ impl Lab {
     }
 
     fn application(&self, pod: usize) -> mongodb::Client {
-        connections::client(self.address(pod), "app", "shop", self.password.expose().to_owned()).unwrap()
+        let member = (self.host(pod), self.address(pod));
+        let password = self.password.expose().to_owned();
+        self.connections.client((&member.0, member.1), "app", "shop", password).unwrap()
     }
 }
 

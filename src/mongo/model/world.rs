@@ -1,11 +1,17 @@
 //! The world the operator acts in: pods, the set they form, commands under way, and what may happen.
 
+mod command;
+mod safety;
+mod symmetry;
+
 use super::Act;
 
 /// Pods there can be.
-pub(super) const PODS: usize = 5;
+pub(super) const PODS: usize = 7;
+/// Sizes a spec can ask for.
+pub(super) const TARGETS: [usize; 4] = [1, 3, 5, 7];
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Disk {
     /// No configuration.
     Empty,
@@ -16,18 +22,20 @@ pub(super) enum Disk {
 }
 
 /// In the primary's configuration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Role {
     Outside,
     Silent,
     Voter,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Pod {
     pub(super) up: bool,
     pub(super) disk: Disk,
     pub(super) role: Role,
+    /// The configuration lists it by its name in another cluster domain.
+    pub(super) misnamed: bool,
 }
 
 /// A command under way to one pod; `fresh` while no other configuration came between.
@@ -42,7 +50,14 @@ pub(super) struct Command {
 pub(super) struct World {
     pub(super) pods: [Pod; PODS],
     pub(super) target: usize,
+    /// Changes of the target that may still come.
+    pub(super) edits: u8,
+    /// Primary of the newest term.
     pub(super) primary: Option<usize>,
+    /// Cut off from the other members, not from the operator.
+    pub(super) cut: Option<usize>,
+    /// Primary of an older term that has not noticed yet: it is cut off.
+    pub(super) stale: Option<usize>,
     pub(super) user: bool,
     formed: bool,
     /// The configuration is known to a majority; mongod refuses the next one until then.
@@ -55,7 +70,8 @@ pub(super) struct World {
     late: Option<Command>,
 }
 
-/// Anything that can happen, other than the operator looking and deciding.
+/// Anything that can happen, other than the operator looking and deciding. A roll takes pods down one
+/// at a time and lets primaries hand over: both may happen at any moment here, whoever asks for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Event {
     Commit,
@@ -67,6 +83,11 @@ pub(super) enum Event {
     PodDown(usize),
     PodUp(usize),
     DiskLost(usize),
+    Cut(usize),
+    Heal,
+    NoticeCut,
+    HandOver,
+    Edit(usize),
     Execute,
     ExecuteLate,
     OperatorCrash,
@@ -76,13 +97,16 @@ impl World {
     /// So many members that have long been a set, led by one of them; none at all is a world before
     /// initiation.
     pub(super) fn start(members: usize, primary: usize, target: usize) -> Self {
-        let outside = Pod { up: true, disk: Disk::Empty, role: Role::Outside };
-        let voter = Pod { up: true, disk: Disk::Current, role: Role::Voter };
+        let outside = Pod { up: true, disk: Disk::Empty, role: Role::Outside, misnamed: false };
+        let voter = Pod { disk: Disk::Current, role: Role::Voter, ..outside };
         let formed = members > 0;
         Self {
             pods: std::array::from_fn(|pod| if pod < members { voter } else { outside }),
             target,
+            edits: 1,
             primary: formed.then_some(primary),
+            cut: None,
+            stale: None,
             user: formed,
             formed,
             committed: true,
@@ -92,44 +116,69 @@ impl World {
         }
     }
 
+    /// The same, listed by names of another cluster domain.
+    pub(super) fn start_misnamed(members: usize, primary: usize, target: usize) -> Self {
+        let mut world = Self::start(members, primary, target);
+        world.pods[..members].iter_mut().for_each(|pod| pod.misnamed = true);
+        world
+    }
+
     /// Pods the StatefulSet keeps: those wanted and those still in the configuration.
     pub(super) fn existing(&self) -> usize {
         let occupied = self.pods.iter().rposition(|pod| pod.role != Role::Outside).map_or(0, |last| last + 1);
         self.target.max(occupied)
     }
 
+    /// Who says to be primary, newest term first.
+    pub(super) fn claimant(&self) -> Option<usize> {
+        self.primary.or(self.stale)
+    }
+
+    /// Runs, and reaches the other members.
+    fn in_touch(&self, pod: usize) -> bool {
+        self.pods[pod].up && self.cut != Some(pod)
+    }
+
     fn members(&self) -> impl Iterator<Item = usize> {
         (0..self.existing()).filter(|pod| self.pods[*pod].role != Role::Outside)
     }
 
-    fn majority_up(&self) -> bool {
-        let voters = || self.pods.iter().filter(|pod| pod.role == Role::Voter);
-        voters().filter(|pod| pod.up).count() > voters().count() / 2
+    fn voters(&self) -> impl Iterator<Item = usize> {
+        (0..PODS).filter(|pod| self.pods[*pod].role == Role::Voter)
+    }
+
+    fn majority_in_touch(&self) -> bool {
+        self.voters().filter(|pod| self.in_touch(*pod)).count() > self.voters().count() / 2
     }
 
     /// The disks of a majority are beyond repair once lost, by this operator or any other.
     fn survives_on_disks_without(&self, lost: usize) -> bool {
-        let voters = || (0..PODS).filter(|pod| self.pods[*pod].role == Role::Voter);
-        let remaining = voters().filter(|pod| *pod != lost && self.pods[*pod].disk == Disk::Current).count();
-        remaining > voters().count() / 2
+        let remaining = self.voters().filter(|pod| *pod != lost && self.pods[*pod].disk == Disk::Current);
+        remaining.count() > self.voters().count() / 2
     }
 
-    fn all_up(&self) -> bool {
-        (0..self.existing()).all(|pod| self.pods[pod].up)
+    fn all_in_touch(&self) -> bool {
+        (0..self.existing()).all(|pod| self.in_touch(pod))
     }
 
     /// Everything that can happen now.
     pub(super) fn events(&self) -> Vec<Event> {
-        let mut events = Vec::with_capacity(16);
+        let mut events = Vec::with_capacity(32);
         if self.pending.is_some() {
             events.extend([Event::Execute, Event::OperatorCrash]);
         }
         if self.late.is_some() {
             events.push(Event::ExecuteLate);
         }
+        let all_in_touch = self.all_in_touch();
         for pod in 0..self.existing() {
-            if self.all_up() {
+            if all_in_touch {
                 events.push(Event::PodDown(pod));
+                // Who alone has a vote is in touch with its majority wherever it is.
+                let others_vote = self.voters().any(|voter| voter != pod);
+                if self.pods[pod].role != Role::Outside && others_vote {
+                    events.push(Event::Cut(pod));
+                }
             } else if !self.pods[pod].up {
                 events.push(Event::PodUp(pod));
                 if self.pods[pod].disk != Disk::Empty && self.survives_on_disks_without(pod) {
@@ -137,9 +186,21 @@ impl World {
                 }
             }
         }
+        if self.cut.is_some() {
+            events.push(Event::Heal);
+        }
+        if self.stale.is_some() {
+            events.push(Event::NoticeCut);
+        }
         events.extend(self.healing());
-        if self.primary.is_some() && !self.majority_up() {
+        if self.primary.is_some() && !self.majority_in_touch() {
             events.push(Event::LoseMajority);
+        }
+        if self.primary.is_some_and(|primary| self.can_hand_over(primary)) {
+            events.push(Event::HandOver);
+        }
+        if self.edits > 0 {
+            events.extend(TARGETS.into_iter().filter(|target| *target != self.target).map(Event::Edit));
         }
         events
     }
@@ -147,21 +208,21 @@ impl World {
     /// What happens by itself once nothing goes wrong any more.
     pub(super) fn healing(&self) -> Vec<Event> {
         let mut events = Vec::new();
-        let up = |pod: &usize| self.pods[*pod].up;
+        let in_touch = |pod: &usize| self.in_touch(*pod);
         if self.primary.is_some() {
-            if !self.committed && self.majority_up() {
+            if !self.committed && self.majority_in_touch() {
                 events.push(Event::Commit);
             }
-            let with = |disk| self.members().filter(up).filter(move |pod| self.pods[*pod].disk == disk);
+            let with = |disk| self.members().filter(in_touch).filter(move |pod| self.pods[*pod].disk == disk);
             events.extend(with(Disk::Empty).map(Event::LearnConfiguration));
             events.extend(with(Disk::Syncing).map(Event::CatchUp));
-        } else if self.formed && self.majority_up() {
+        } else if self.formed && self.majority_in_touch() {
             let candidate = |pod: &usize| {
                 self.pods[*pod].role == Role::Voter
                     && self.pods[*pod].disk == Disk::Current
                     && self.frozen != Some(*pod)
             };
-            events.extend(self.members().filter(up).filter(candidate).map(Event::Elect));
+            events.extend(self.members().filter(in_touch).filter(candidate).map(Event::Elect));
         }
         if self.frozen.is_some() {
             events.push(Event::Thaw);
@@ -183,6 +244,19 @@ impl World {
             Event::PodDown(pod) => self.pod_down(pod),
             Event::PodUp(pod) => self.pods[pod].up = true,
             Event::DiskLost(pod) => self.pods[pod].disk = Disk::Empty,
+            Event::Cut(pod) => {
+                self.cut = Some(pod);
+                if self.primary == Some(pod) {
+                    self.stale = self.primary.take();
+                }
+            }
+            Event::Heal => (self.cut, self.stale) = (None, None),
+            Event::NoticeCut => self.stale = None,
+            Event::HandOver => self.frozen = self.primary.take(),
+            Event::Edit(target) => {
+                self.target = target;
+                self.edits -= 1;
+            }
             Event::OperatorCrash => self.late = self.pending.take(),
             Event::Execute => {
                 let command = self.pending.take().unwrap();
@@ -205,111 +279,9 @@ impl World {
         self.late = self.late.filter(|command| command.to != pod);
     }
 
-    /// The operator sends its command.
-    pub(super) fn send(&mut self, act: Act) {
-        let to = match act {
-            Act::Initiate(pod) | Act::StepDown(pod) => pod,
-            _ => self.primary.unwrap(),
-        };
-        self.pending = Some(Command { act, to, fresh: true });
-    }
-
-    /// What mongod does with a command, refusals included.
-    fn execute(&mut self, Command { act, to, fresh }: Command) {
-        match act {
-            Act::Initiate(pod) => {
-                if self.pods[pod].disk == Disk::Empty && self.pods[pod].up {
-                    assert!(!self.formed, "a second set on pod {pod}: {self:?}");
-                    self.pods[pod] = Pod { up: true, disk: Disk::Current, role: Role::Voter };
-                    self.formed = true;
-                }
-            }
-            Act::StepDown(pod) if self.primary == Some(to) => {
-                let can_follow = |other: usize| {
-                    other != pod
-                        && self.pods[other] == Pod { up: true, disk: Disk::Current, role: Role::Voter }
-                };
-                if (0..PODS).any(can_follow) {
-                    self.primary = None;
-                    self.frozen = Some(pod);
-                }
-            }
-            Act::CreateUser if self.primary == Some(to) => self.user = true,
-            Act::Add(pod) | Act::Revoke(pod) => self.reconfigure((to, fresh), pod, Role::Silent),
-            Act::Grant(pod) => self.reconfigure((to, fresh), pod, Role::Voter),
-            Act::Remove(pod) => self.reconfigure((to, fresh), pod, Role::Outside),
-            Act::StepDown(_) | Act::CreateUser => {}
-        }
-    }
-
-    fn reconfigure(&mut self, (to, fresh): (usize, bool), pod: usize, role: Role) {
-        let before = self.pods[pod].role;
-        self.pods[pod].role = role;
-        if self.primary != Some(to) || !fresh || !self.committed || !self.majority_up() {
-            self.pods[pod].role = before;
-            return;
-        }
-        assert!(self.primary != Some(pod), "the primary itself was changed: {self:?}");
-        if before == Role::Outside && self.pods[pod].disk == Disk::Current {
-            self.pods[pod].disk = Disk::Syncing;
-        }
-        self.committed = false;
-        for command in [&mut self.pending, &mut self.late].into_iter().flatten() {
-            command.fresh = false;
-        }
-    }
-
-    /// Nothing goes wrong any more: every pod is up and no late command arrives.
+    /// Nothing goes wrong any more: every pod is up, reaches the others, and no late command arrives.
     pub(super) fn calm(&mut self) {
         self.pods.iter_mut().for_each(|pod| pod.up = true);
-        (self.pending, self.late) = (None, None);
-    }
-
-    /// What must hold of a decision at the moment it is made.
-    pub(super) fn assert_safe(&self, act: Act) {
-        let pod = |pod: usize| self.pods[pod];
-        let mut after = *self;
-        match act {
-            Act::Initiate(_) => {
-                let all_empty =
-                    (0..self.existing()).all(|other| pod(other).up && pod(other).disk == Disk::Empty);
-                assert!(!self.formed && all_empty, "initiated in doubt: {self:?}");
-            }
-            Act::Add(new) => assert!(new < self.target && pod(new).up, "{self:?}"),
-            Act::Grant(new) => {
-                assert!(
-                    pod(new).up && pod(new).disk == Disk::Current,
-                    "a vote before it caught up: {self:?}"
-                );
-                after.pods[new].role = Role::Voter;
-            }
-            Act::Revoke(old) => {
-                assert!(old >= self.target && self.primary != Some(old), "{self:?}");
-                after.pods[old].role = Role::Silent;
-            }
-            Act::Remove(old) => assert!(old >= self.target && pod(old).role == Role::Silent, "{self:?}"),
-            Act::StepDown(old) => {
-                assert!(old >= self.target && self.primary == Some(old), "{self:?}");
-            }
-            Act::CreateUser => assert!(self.majority_up(), "{self:?}"),
-        }
-        assert!(!self.formed || after.majority_up(), "{act:?} costs the majority: {self:?}");
-    }
-
-    /// With every pod up the set always has a majority, whatever the operator did.
-    pub(super) fn assert_sound(&self) {
-        assert!(
-            !self.formed || !self.all_up() || self.majority_up(),
-            "no majority with every pod up: {self:?}"
-        );
-    }
-
-    /// The set is exactly as wanted.
-    pub(super) fn assert_settled(&self) {
-        let as_wanted = |pod: usize| (pod < self.target) == (self.pods[pod].role == Role::Voter);
-        assert!(
-            self.user && self.primary.is_some() && (0..self.existing()).all(as_wanted),
-            "settled: {self:?}"
-        );
+        (self.pending, self.late, self.cut, self.stale) = (None, None, None, None);
     }
 }

@@ -7,7 +7,7 @@ use futures::future::join_all;
 use mongodb::bson::{Bson, Document, doc};
 
 use super::{Credentials, Target, ask};
-use crate::mongo::connections::{self, Connections, Login};
+use crate::mongo::connections::{Connections, Login};
 use crate::mongo::driver::failure::Failure;
 use crate::mongo::reply::{self, UserInfo};
 use crate::mongo::steps::MARK;
@@ -87,9 +87,11 @@ impl Primary<'_> {
         }
         let UserName { name, database } = &user.name;
         let password = user.password.expose().to_owned();
-        let client =
-            self.target.address.map(|address| connections::client(address, name, database, password));
-        let Some(Ok(client)) = client else {
+        let Some(address) = self.target.address else {
+            return UserState::Unknown;
+        };
+        let member = (self.target.host.as_str(), address);
+        let Ok(client) = self.connections.client(member, name, database, password) else {
             return UserState::Unknown;
         };
         // Every user may ask who it is, whatever its roles.

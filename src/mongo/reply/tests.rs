@@ -25,7 +25,8 @@ fn status() -> Document {
 fn states_health_and_optimes_are_read_whatever_numeric_type_they_come_in() {
     let member = member(&config(), Some(&status())).unwrap();
     assert_eq!((member.state, member.term), (MemberState::Primary, 5));
-    let optime = Optime { seconds: 1700, increment: 3 };
+    assert_eq!(member.own_host.as_deref(), Some("a:27017"));
+    let optime = Optime { term: 5, seconds: 1700, increment: 3 };
     assert_eq!(
         member.peers["a:27017"],
         Peer { state: MemberState::Primary, healthy: true, optime: Some(optime) }

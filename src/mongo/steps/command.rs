@@ -45,6 +45,9 @@ pub fn command(step: &Step, wanted: &Wanted, topology: &Topology) -> Result<Opti
         (Step::AddMember { host, id }, Some((primary, config))) => {
             Command::reconfigure(primary, &config.with_member(host, *id)?)
         }
+        (Step::FixHost { from, to }, Some((primary, config))) => {
+            Command::reconfigure(primary, &config.with_host(from, to)?)
+        }
         (Step::GrantVote { host }, Some((primary, config))) => {
             Command::reconfigure(primary, &config.with_vote(host)?)
         }

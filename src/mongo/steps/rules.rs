@@ -1,5 +1,7 @@
 //! The rules for a set that has a primary and a majority, one function each. Pure.
 
+mod fix_host;
+
 use super::Step;
 use crate::mongo::config::{ConfigMember, ReplicaSetConfig};
 use crate::mongo::topology::{MemberState, Observed, Topology, UserState, View};
@@ -28,8 +30,9 @@ pub(super) struct Situation<'a> {
 /// In order of precedence. All votes are revoked before the first member is removed, so that the
 /// count of voters is even for as short as can be; both come before others join, so that a set
 /// does not grow past the server's limit of seven voters.
-pub(super) const RULES: [fn(&Situation<'_>) -> Rule; 8] = [
+pub(super) const RULES: [fn(&Situation<'_>) -> Rule; 9] = [
     application_user,
+    fix_host::fix_host,
     revoke_vote,
     remove_member,
     add_member,
@@ -58,7 +61,7 @@ fn revoke_vote(situation: &Situation<'_>) -> Rule {
         return Rule::Satisfied;
     }
     let voters =
-        situation.unwanted().filter(|member| member.votes > 0 && member.host != situation.primary.host);
+        situation.unwanted().filter(|member| member.votes > 0 && member.host != situation.primary.known_as());
     // A voter that is down costs nothing to lose: it goes first.
     let Some(leaving) = voters
         .min_by_key(|member| (situation.topology.voter_is_up(&member.host), std::cmp::Reverse(member.id)))
@@ -111,30 +114,31 @@ fn add_member(situation: &Situation<'_>) -> Rule {
 /// count even is granted only when the next one can follow at once, or none is to follow.
 fn grant_vote(situation: &Situation<'_>) -> Rule {
     let (ready, not_ready): (Vec<_>, Vec<_>) =
-        situation.voteless().partition(|member| situation.ready_to_vote(&member.host));
+        situation.voteless().partition(|(_, entry)| situation.ready_to_vote(&entry.host));
     let still_to_come = not_ready.len() + situation.missing().count();
     let odd_now = situation.config.voters().count() % 2 == 1;
     match ready.first() {
-        Some(member) if !odd_now || ready.len() > 1 || still_to_come == 0 => {
-            Rule::Do(Step::GrantVote { host: member.host.clone() })
+        Some((_, entry)) if !odd_now || ready.len() > 1 || still_to_come == 0 => {
+            Rule::Do(Step::GrantVote { host: entry.host.clone() })
         }
-        Some(member) if not_ready.is_empty() => {
+        Some((member, _)) if not_ready.is_empty() => {
             Rule::Blocked(format!("{} gets its vote together with the next member", member.pod))
         }
         _ => Rule::blocked_by(
-            &not_ready.iter().map(|member| situation.why_no_vote(member)).collect::<Vec<_>>(),
+            &not_ready.iter().map(|(member, entry)| situation.why_no_vote(member, entry)).collect::<Vec<_>>(),
         ),
     }
 }
 
-fn hand_over(situation: &Situation<'_>) -> Rule {
+pub(super) fn hand_over(situation: &Situation<'_>) -> Rule {
     let primary = situation.primary;
     if situation.wanted.member(&primary.host).is_some() || !situation.may_shed() {
         return Rule::Satisfied;
     }
     let can_follow = |member: &&WantedMember| {
-        situation.config.member(&member.host).is_some_and(|member| member.votes > 0 && member.priority > 0.0)
-            && situation.ready_to_vote(&member.host)
+        situation.entry(member).is_some_and(|entry| {
+            entry.votes > 0 && entry.priority > 0.0 && situation.ready_to_vote(&entry.host)
+        })
     };
     if situation.wanted.by_ordinal().iter().any(can_follow) {
         return Rule::Do(Step::StepDown { host: primary.host.clone() });
@@ -153,8 +157,9 @@ fn unwanted_held_back(situation: &Situation<'_>) -> Rule {
 
 fn wanted_members_up(situation: &Situation<'_>) -> Rule {
     let down = situation.wanted.by_ordinal().into_iter().filter(|member| {
-        situation.config.member(&member.host).is_some_and(|member| member.votes > 0)
-            && !situation.topology.voter_is_up(&member.host)
+        situation
+            .entry(member)
+            .is_some_and(|entry| entry.votes > 0 && !situation.topology.voter_is_up(&entry.host))
     });
     Rule::blocked_by(&down.map(|member| situation.why_down(member)).collect::<Vec<_>>())
 }
@@ -170,34 +175,42 @@ impl<'a> Situation<'a> {
         self.wanted.application_user.user().name
     }
 
-    /// Configured members nobody wants, highest id first.
-    fn unwanted(&self) -> impl Iterator<Item = &'a ConfigMember> {
-        let mut members: Vec<_> =
-            self.config.members.iter().filter(|member| self.wanted.member(&member.host).is_none()).collect();
+    /// What the configuration lists a wanted member as: by its host, else by another of its names.
+    fn entry(&self, member: &WantedMember) -> Option<&'a ConfigMember> {
+        let by_any_name = || {
+            let mut members = self.config.members.iter();
+            members.find(|entry| self.wanted.pod_of(&entry.host).as_deref() == Some(&member.pod))
+        };
+        self.config.member(&member.host).or_else(by_any_name)
+    }
+
+    /// Configured pods of this set that nobody wants, highest id first.
+    pub(super) fn unwanted(&self) -> impl Iterator<Item = &'a ConfigMember> {
+        let is_unwanted = |entry: &&ConfigMember| {
+            let pod = self.wanted.pod_of(&entry.host);
+            pod.is_some_and(|pod| self.wanted.members.iter().all(|member| member.pod != pod))
+        };
+        let mut members: Vec<_> = self.config.members.iter().filter(is_unwanted).collect();
         members.sort_by_key(|member| std::cmp::Reverse(member.id));
         members.into_iter()
     }
 
     /// Wanted members the configuration does not list.
     fn missing(&self) -> impl Iterator<Item = &'a WantedMember> {
-        self.wanted.by_ordinal().into_iter().filter(|member| self.config.member(&member.host).is_none())
+        self.wanted.by_ordinal().into_iter().filter(|member| self.entry(member).is_none())
     }
 
     /// Wanted members without a vote.
-    fn voteless(&self) -> impl Iterator<Item = &'a WantedMember> {
-        let no_vote = |member: &ConfigMember| member.votes == 0;
-        self.wanted
-            .by_ordinal()
-            .into_iter()
-            .filter(move |member| self.config.member(&member.host).is_some_and(no_vote))
+    pub(super) fn voteless(&self) -> impl Iterator<Item = (&'a WantedMember, &'a ConfigMember)> {
+        let members = self.wanted.by_ordinal().into_iter();
+        members.filter_map(|member| Some((member, self.entry(member)?))).filter(|(_, entry)| entry.votes == 0)
     }
 
     /// Hosts nobody wants may be hosts of a set that is not the one described, so they leave only
     /// while a majority of the wanted members votes and is up.
     fn may_shed(&self) -> bool {
         let voting = self.wanted.members.iter().filter(|member| {
-            self.config.member(&member.host).is_some_and(|member| member.votes > 0)
-                && self.topology.voter_is_up(&member.host)
+            self.entry(member).is_some_and(|entry| entry.votes > 0 && self.topology.voter_is_up(&entry.host))
         });
         voting.count() > self.wanted.members.len() / 2
     }
@@ -213,13 +226,13 @@ impl<'a> Situation<'a> {
         self.topology.caught_up(host) && self.topology.observed(host).is_some_and(stays)
     }
 
-    fn why_no_vote(&self, member: &WantedMember) -> String {
+    fn why_no_vote(&self, member: &WantedMember, entry: &ConfigMember) -> String {
         let state = match self.topology.observed(&member.host) {
             Some(observed) if observed.terminating => "being deleted".to_owned(),
             Some(observed) => observed.view.describe(),
             None => "not there".to_owned(),
         };
-        let position = match self.topology.lag_seconds(&member.host) {
+        let position = match self.topology.lag_seconds(&entry.host) {
             None => ", its position not yet known to the primary".to_owned(),
             Some(0) => String::new(),
             Some(lag) => format!(", {lag} s behind"),

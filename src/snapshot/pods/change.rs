@@ -6,7 +6,14 @@ use k8s_openapi::api::core::v1::{Container, Pod, PodSpec, PodTemplateSpec};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube::ResourceExt;
 
-use crate::names::ANNOTATION_CONFIGURATION;
+use crate::names::{ANNOTATION_CERTIFICATE, ANNOTATION_CONFIGURATION, ANNOTATION_KEYFILE};
+
+/// Digests that a template carries, and of what.
+const DIGESTS: [(&str, &str); 3] = [
+    (ANNOTATION_CONFIGURATION, "configuration"),
+    (ANNOTATION_KEYFILE, "the keyfile"),
+    (ANNOTATION_CERTIFICATE, "the certificate"),
+];
 
 /// The most changes one sentence names.
 const SHOWN: usize = 3;
@@ -25,9 +32,10 @@ pub fn describe(pod: &Pod, template: &PodTemplateSpec) -> String {
         }
     }
     let new = template.metadata.as_ref().and_then(|metadata| metadata.annotations.as_ref());
-    let new = new.and_then(|annotations| annotations.get(ANNOTATION_CONFIGURATION));
-    if pod.annotations().get(ANNOTATION_CONFIGURATION) != new {
-        changes.push("configuration changes".to_owned());
+    for (annotation, what) in DIGESTS {
+        if pod.annotations().get(annotation) != new.and_then(|annotations| annotations.get(annotation)) {
+            changes.push(format!("{what} changes"));
+        }
     }
     if changes.is_empty() {
         return "the pod template changes".to_owned();

@@ -4,6 +4,7 @@ use super::*;
 use crate::apply::Applied;
 use crate::drive::{Driven, Roll, Rolls};
 use crate::mongo::fixture::topology;
+use crate::mongo::forced;
 use crate::mongo::{self, SeenUsers, Step};
 use crate::names::Identity;
 use crate::password::Password;
@@ -48,8 +49,10 @@ fn driven(step: Option<Step>, failed: &[&str]) -> Driven {
         mongodb_user: step,
         redis: redis_cluster::Next::Settled,
         rolls,
+        forced: forced::Verdict::Unasked { token: "uid".to_owned() },
         done: Vec::new(),
         failed: failed.iter().map(|message| ("MemberDidNotAnswer", (*message).to_owned())).collect(),
+        took: Vec::new(),
     }
 }
 

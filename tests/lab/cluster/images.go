@@ -1,6 +1,8 @@
 package cluster
 
 import (
+	"fmt"
+
 	"golang.org/x/sync/errgroup"
 
 	"eaiser.io/operator/tests/lab/host"
@@ -26,6 +28,20 @@ func LoadImage(name string, image images.Built, steps *progress.Printer) error {
 		return err
 	}
 	steps.Step("%s is on every node", image.Reference)
+	return nil
+}
+
+// TagImage gives an image one more name on every node.
+func TagImage(name, reference, further string) error {
+	record, err := Load(name)
+	if err != nil {
+		return err
+	}
+	for i := 1; i <= record.Nodes; i++ {
+		if _, err := host.Run("ctr", "--address", record.ContainerdSocket(i), "--namespace", "k8s.io", "images", "tag", "--force", reference, further); err != nil {
+			return fmt.Errorf("node %s: %w", record.NodeName(i), err)
+		}
+	}
 	return nil
 }
 

@@ -32,7 +32,7 @@ func image() *cobra.Command {
 	}
 	command.PersistentFlags().StringVar(&work.sources.OperatorBinary, "operator-binary", "", "the operator's binary (target/release/eaiser of the repository)")
 	command.PersistentFlags().StringVar(&work.sources.OperatorTag, "operator-tag", "dev", "tag of the operator's image")
-	command.AddCommand(work.build(), work.load(), work.list(), work.exec(), work.mongodName())
+	command.AddCommand(work.build(), work.load(), work.tag(), work.list(), work.exec(), work.mongodName())
 	return command
 }
 
@@ -109,6 +109,18 @@ func (w *imageWork) load() *cobra.Command {
 			return w.buildEach(names, func(built images.Built) error {
 				return cluster.LoadImage(labName, built, w.steps)
 			})
+		},
+	}
+}
+
+func (w *imageWork) tag() *cobra.Command {
+	return &cobra.Command{
+		Use:     "tag REFERENCE NEW",
+		Short:   "Give an image that every node has one more name",
+		Example: "  lab image tag localhost/eaiser/mongod-standin:7.0 localhost/eaiser/mongod-standin:7.0-again",
+		Args:    cobra.ExactArgs(2),
+		RunE: func(_ *cobra.Command, names []string) error {
+			return cluster.TagImage(labName, names[0], names[1])
 		},
 	}
 }
@@ -205,7 +217,7 @@ func (w *imageWork) mongodName() *cobra.Command {
 				return err
 			}
 			if standIn {
-				w.steps.Step("this machine has no mongod: the stand-in of tests/lab is used, which is not MongoDB")
+				w.steps.Step("no mongod was given: the stand-in of tests/lab is used, which is not MongoDB")
 			}
 			fmt.Fprintln(command.OutOrStdout(), reference)
 			return nil

@@ -73,11 +73,11 @@ func (s Sources) realMongod() string {
 
 func (s Sources) mongod() (*Recipe, error) {
 	if path := s.realMongod(); path != "" {
-		version, err := mongodVersion(path)
+		version, standIn, err := mongodVersion(path)
 		if err != nil {
 			return nil, err
 		}
-		recipe := Mongod(path, version)
+		recipe := Mongod(path, version, standIn)
 		return &recipe, nil
 	}
 	if !modules.StandIn.Exists(s.Lab) {
@@ -88,24 +88,25 @@ func (s Sources) mongod() (*Recipe, error) {
 }
 
 // MongodReference is the reference of the mongod image in use on this machine
-// and whether it is the stand-in. Nothing is built.
+// and whether it is the stand-in, which $MONGOD may name too. Nothing is built.
 func (s Sources) MongodReference() (reference string, standIn bool, err error) {
 	if path := s.realMongod(); path != "" {
-		version, err := mongodVersion(path)
-		return Mongod(path, version).Reference, false, err
+		version, standIn, err := mongodVersion(path)
+		return Mongod(path, version, standIn).Reference, standIn, err
 	}
 	return MongodStandIn().Reference, true, nil
 }
 
 var versionPattern = regexp.MustCompile(`v(\d+\.\d+\.\d+)`)
 
-func mongodVersion(path string) (string, error) {
+// mongodVersion also tells whether the program says of itself that it is the stand-in.
+func mongodVersion(path string) (version string, standIn bool, err error) {
 	output, err := exec.Command(path, "--version").Output()
 	match := versionPattern.FindSubmatch(output)
 	if err != nil || match == nil {
-		return "", fmt.Errorf("%s --version does not tell a version: %v %s", path, err, output)
+		return "", false, fmt.Errorf("%s --version does not tell a version: %v %s", path, err, output)
 	}
-	return string(match[1]), nil
+	return string(match[1]), strings.Contains(string(output), "stand-in"), nil
 }
 
 // Select picks recipes by name or reference; all of them when none is named.

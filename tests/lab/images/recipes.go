@@ -105,11 +105,15 @@ func Backend(folder string) Recipe {
 	}
 }
 
-// Mongod is a real mongod binary of the host, whose version is given.
-func Mongod(binary, version string) Recipe {
+// Mongod is a mongod binary of the host, whose version is given: a real one, unless it says otherwise.
+func Mongod(binary, version string, standIn bool) Recipe {
+	name, about := "mongod", "mongod "+version+" of this machine"
+	if standIn {
+		name, about = "mongod-standin", "STAND-IN for mongod: "+binary+", not MongoDB"
+	}
 	return Recipe{
-		Name: "mongod", Reference: Repository + "mongod:" + version,
-		About: "mongod " + version + " of this machine",
+		Name: "mongod", Reference: Repository + name + ":" + version,
+		About: about,
 		Suite: "trixie", Packages: []string{"ca-certificates"},
 		Files:     []File{{Source: binary, Target: "/usr/bin/mongod", Mode: 0o755}},
 		Libraries: binary,

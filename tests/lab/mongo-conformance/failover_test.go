@@ -18,7 +18,10 @@ import (
 func application(t *testing.T, nodes []*node) *mongo.Client {
 	t.Helper()
 	uri := setURI(nodes, url.Values{})
-	o := options.Client().ApplyURI(uri).SetAuth(*systemUser).SetServerSelectionTimeout(30 * time.Second)
+	o := options.Client().ApplyURI(uri).SetAuth(*nodes[0].user).SetServerSelectionTimeout(30 * time.Second)
+	if nodes[0].secure != nil {
+		o.SetTLSConfig(nodes[0].secure)
+	}
 	c, err := mongo.Connect(o)
 	if err != nil {
 		t.Fatal(err)
@@ -44,7 +47,7 @@ func insertOrder(t *testing.T, c *mongo.Client, id int) {
 func countOn(n *node) (int64, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	orders := n.client(systemUser).Database("shop", options.Database().SetReadPreference(readpref.SecondaryPreferred())).Collection("orders")
+	orders := n.client(n.user).Database("shop", options.Database().SetReadPreference(readpref.SecondaryPreferred())).Collection("orders")
 	return orders.CountDocuments(ctx, bson.D{})
 }
 

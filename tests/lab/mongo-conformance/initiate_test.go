@@ -2,6 +2,7 @@
 package conformance
 
 import (
+	"fmt"
 	"testing"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -71,6 +72,20 @@ func TestInitiationFillsInDefaults(t *testing.T) {
 	}
 	if id, isID := field(settings, "replicaSetId").(bson.ObjectID); !isID || id.IsZero() {
 		t.Fatalf("no replicaSetId in %v", settings)
+	}
+}
+
+func TestElectionTimeoutGivenAtInitiationOutlivesAReconfiguration(t *testing.T) {
+	t.Parallel()
+	nodes := startSet(t, 2)
+	for _, n := range nodes {
+		eventually(t, "the configuration arrives", func() error {
+			settings := currentConfig(n)["settings"].(bson.D)
+			if timeout := fmt.Sprint(field(settings, "electionTimeoutMillis")); timeout != "2000" {
+				return fmt.Errorf("electionTimeoutMillis is %s", timeout)
+			}
+			return nil
+		})
 	}
 }
 

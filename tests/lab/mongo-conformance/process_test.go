@@ -3,6 +3,7 @@ package conformance
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -30,6 +32,8 @@ const (
 var keyPassword = strings.Join(strings.Fields(keyText), "")
 
 var mongodPath string
+
+var errStillSeen = errors.New("they still see each other")
 
 func TestMain(m *testing.M) {
 	if mongodPath = os.Getenv("MONGOD"); mongodPath == "" {
@@ -67,6 +71,10 @@ type node struct {
 	port   int
 	dbpath string
 	args   []string
+	flags  []string            // further ones, which change between starts
+	key    string              // path of its keyfile
+	user   *options.Credential // of system, by a key that the keyfile holds
+	secure *tls.Config         // of clients; plain connections without it
 	cmd    *exec.Cmd
 	exited chan struct{}
 }
@@ -76,13 +84,18 @@ func (n *node) host() string { return "localhost:" + strconv.Itoa(n.port) }
 // startNode starts a member that is not part of any set yet.
 func startNode(t *testing.T, extra ...string) *node {
 	t.Helper()
-	key := filepath.Join(t.TempDir(), "keyfile")
-	if err := os.WriteFile(key, []byte(keyText+"\n"), 0o400); err != nil {
-		t.Fatal(err)
-	}
-	n := &node{t: t, port: freePort(t), dbpath: t.TempDir()}
+	n := newNode(t, extra...)
+	n.start()
+	return n
+}
+
+// newNode prepares a member that does not run yet.
+func newNode(t *testing.T, extra ...string) *node {
+	t.Helper()
+	n := &node{t: t, port: freePort(t), dbpath: t.TempDir(), key: filepath.Join(t.TempDir(), "keyfile"), user: systemUser}
+	n.writeKeyfile(keyText + "\n")
 	n.args = append([]string{"--replSet", setName, "--bind_ip_all", "--port", strconv.Itoa(n.port), "--dbpath", n.dbpath,
-		"--keyFile", key, "--wiredTigerCacheSizeGB", "0.25", "--setParameter", "enableLocalhostAuthBypass=0"}, extra...)
+		"--keyFile", n.key, "--wiredTigerCacheSizeGB", "0.25", "--setParameter", "enableLocalhostAuthBypass=0"}, extra...)
 	t.Cleanup(func() {
 		n.kill()
 		if t.Failed() {
@@ -90,8 +103,15 @@ func startNode(t *testing.T, extra ...string) *node {
 			t.Logf("end of the log of %s:\n%s", n.host(), log[max(0, len(log)-3000):])
 		}
 	})
-	n.start()
 	return n
+}
+
+func (n *node) writeKeyfile(text string) {
+	n.t.Helper()
+	_ = os.Remove(n.key)
+	if err := os.WriteFile(n.key, []byte(text), 0o400); err != nil {
+		n.t.Fatal(err)
+	}
 }
 
 func (n *node) logPath() string { return filepath.Clean(n.dbpath) + ".log" }
@@ -113,7 +133,7 @@ func (n *node) start() {
 		n.t.Fatal(err)
 	}
 	defer log.Close()
-	n.cmd = exec.Command(mongodPath, n.args...)
+	n.cmd = exec.Command(mongodPath, slices.Concat(n.args, n.flags)...)
 	n.cmd.Stdout, n.cmd.Stderr = log, log
 	n.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := n.cmd.Start(); err != nil {
@@ -164,14 +184,22 @@ var systemUser = &options.Credential{AuthMechanism: "SCRAM-SHA-256", AuthSource:
 
 // client connects to this member alone.
 func (n *node) client(who *options.Credential) *mongo.Client {
-	return connect(n.t, fmt.Sprintf("mongodb://%s/?directConnection=true", n.host()), who)
+	return connectBy(n.t, fmt.Sprintf("mongodb://%s/?directConnection=true", n.host()), who, n.secure)
 }
 
 func connect(t *testing.T, uri string, who *options.Credential) *mongo.Client {
 	t.Helper()
+	return connectBy(t, uri, who, nil)
+}
+
+func connectBy(t *testing.T, uri string, who *options.Credential, secure *tls.Config) *mongo.Client {
+	t.Helper()
 	o := options.Client().ApplyURI(uri).SetServerSelectionTimeout(8 * time.Second).SetTimeout(40 * time.Second)
 	if who != nil {
 		o.SetAuth(*who)
+	}
+	if secure != nil {
+		o.SetTLSConfig(secure)
 	}
 	c, err := mongo.Connect(o)
 	if err != nil {
@@ -199,7 +227,7 @@ func setURI(nodes []*node, parameters url.Values) string {
 
 // system runs a command on this member as the keyfile's user.
 func (n *node) system(command bson.D) (bson.M, error) {
-	c := n.client(systemUser)
+	c := n.client(n.user)
 	defer func() { _ = c.Disconnect(context.Background()) }()
 	return adminCommand(c, command)
 }

@@ -72,6 +72,9 @@ func readKeyfile(path string) ([]string, error) {
 	if yaml.Unmarshal(text, &keys) != nil || len(keys) == 0 {
 		keys = []string{string(text)}
 	}
+	if len(keys) > 2 {
+		return nil, fmt.Errorf("Only two keys are supported in the security key file, %d are specified in %s", len(keys), path)
+	}
 	for i, key := range keys {
 		keys[i] = strings.Join(strings.Fields(key), "")
 		if n := len(keys[i]); n < 6 || n > 1024 {

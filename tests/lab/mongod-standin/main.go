@@ -24,6 +24,7 @@ import (
 type options struct {
 	replSet, dbPath, keyFile string
 	port, maxConns           int
+	tls                      tlsOptions
 	parameters               map[string]string
 	ignored                  []string
 }
@@ -34,6 +35,8 @@ var configKeys = map[string]string{
 	"net.maxIncomingConnections": "maxConns", "storage.dbPath": "dbpath",
 	"storage.wiredTiger.engineConfig.cacheSizeGB": "wiredTigerCacheSizeGB", "replication.replSetName": "replSet",
 	"replication.oplogSizeMB": "oplogSize", "security.keyFile": "keyFile", "security.authorization": "auth",
+	"net.tls.mode": "tlsMode", "net.tls.certificateKeyFile": "tlsCertificateKeyFile", "net.tls.CAFile": "tlsCAFile",
+	"net.tls.allowConnectionsWithoutCertificates": "tlsAllowConnectionsWithoutCertificates",
 }
 
 // parseOptions reads flags as mongod takes them. Unknown ones are errors.
@@ -45,6 +48,10 @@ func parseOptions(args []string) (o options, err error) {
 	flags.StringVar(&o.keyFile, "keyFile", "", "keyfile of the set; turns authentication on")
 	flags.IntVar(&o.port, "port", 27017, "port to listen on")
 	flags.IntVar(&o.maxConns, "maxConns", 65536, "client connections to accept at most")
+	flags.StringVar(&o.tls.mode, "tlsMode", tlsDisabled, "disabled, allowTLS, preferTLS or requireTLS")
+	flags.StringVar(&o.tls.certificateKeyFile, "tlsCertificateKeyFile", "", "PEM file with certificate and key")
+	flags.StringVar(&o.tls.caFile, "tlsCAFile", "", "PEM file with certificate authorities")
+	flags.BoolVar(&o.tls.allowWithoutCertificates, "tlsAllowConnectionsWithoutCertificates", false, "clients need no certificate")
 	flags.Func("setParameter", "name=value, kept for getParameter and otherwise ignored", func(s string) error {
 		name, value, found := strings.Cut(s, "=")
 		if !found {
@@ -139,8 +146,12 @@ func main() {
 // openMember prepares the data folder, which becomes the working directory.
 func openMember(o options) (*member, error) {
 	m := &member{options: o, keys: []string{"no keyfile"}, instance: bson.NewObjectID(), started: time.Now(), kicked: make(chan struct{}, 1), peers: map[string]peer{}}
+	var err error
+	if m.transport, err = newTransport(o.tls); err != nil {
+		return nil, err
+	}
+	o.parameters["tlsMode"] = o.tls.mode
 	if o.keyFile != "" {
-		var err error
 		if m.keys, err = readKeyfile(o.keyFile); err != nil {
 			return nil, err
 		}
@@ -156,7 +167,8 @@ func openMember(o options) (*member, error) {
 			}
 		}
 	}
-	dir, err := filepath.Abs(o.dbPath)
+	var dir string
+	dir, err = filepath.Abs(o.dbPath)
 	if err == nil {
 		err = os.Chdir(dir)
 	}

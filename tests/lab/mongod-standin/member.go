@@ -33,18 +33,19 @@ type identity struct {
 }
 
 type member struct {
-	options  options
-	keys     []string
-	system   []user
-	instance bson.ObjectID
-	started  time.Time
-	fsm      *stateMachine
-	logs     *commitLog
-	snaps    raft.SnapshotStore
-	kicked   chan struct{}
-	changing sync.Mutex // held while a configuration change is under way
-	propose1 sync.Mutex // keeps optimes in log order
-	lastAt   bson.Timestamp
+	options   options
+	keys      []string
+	transport *transport
+	system    []user
+	instance  bson.ObjectID
+	started   time.Time
+	fsm       *stateMachine
+	logs      *commitLog
+	snaps     raft.SnapshotStore
+	kicked    chan struct{}
+	changing  sync.Mutex // held while a configuration change is under way
+	propose1  sync.Mutex // keeps optimes in log order
+	lastAt    bson.Timestamp
 
 	mu sync.Mutex // guards what follows
 	identity
@@ -113,10 +114,11 @@ func (l *commitLog) committed() uint64 {
 }
 
 // timing derives raft's timeouts. A follower stands after one to three of its
-// heartbeat timeouts, so a quarter of electionTimeoutMillis keeps elections
-// within what mongod's take.
+// heartbeat timeouts, so half of electionTimeoutMillis, and never more than a
+// quarter of its default, keeps elections within what mongod's take.
 func timing(c *replConfig) (heartbeat, lease time.Duration) {
-	heartbeat = max(time.Second, time.Duration(c.Settings.ElectionTimeoutMillis)*time.Millisecond/4)
+	half := time.Duration(c.Settings.ElectionTimeoutMillis) * time.Millisecond / 2
+	heartbeat = min(max(time.Second, half), 2500*time.Millisecond)
 	return heartbeat, min(heartbeat, 2*time.Second)
 }
 

@@ -27,11 +27,11 @@ const (
 // hello opens a peer connection; To names who the dialer means to reach, as
 // addresses may have moved to another member since the name was resolved.
 type peerHello struct {
-	Purpose string `bson:"purpose"`
-	Set     string `bson:"set"`
-	To      string `bson:"to"`
-	Nonce   []byte `bson:"nonce"`
-	Proof   []byte `bson:"proof,omitempty"`
+	Purpose string   `bson:"purpose"`
+	Set     string   `bson:"set"`
+	To      string   `bson:"to"`
+	Nonce   []byte   `bson:"nonce"`
+	Proofs  [][]byte `bson:"proofs,omitempty"` // one per key of the sender's, or of the one in common
 }
 
 // beat is a heartbeat, request and reply alike.
@@ -76,7 +76,7 @@ func proof(key, role string, nonces ...[]byte) []byte {
 
 // dialPeer connects to host, resolving its name anew, and proves the key.
 func (m *member) dialPeer(host, purpose string, timeout time.Duration) (net.Conn, error) {
-	conn, err := net.DialTimeout("tcp", host, timeout)
+	conn, err := m.transport.dial(host, timeout)
 	if err != nil {
 		return nil, err
 	}
@@ -104,20 +104,24 @@ func (m *member) greet(conn net.Conn, host, purpose string, timeout time.Duratio
 	if theirs.Set != mine.Set {
 		return fmt.Errorf("%s refused: it belongs to replica set %q, not %q", host, theirs.Set, mine.Set)
 	}
-	if !m.provenBy(theirs.Proof, "acceptor", mine.Nonce, theirs.Nonce) {
+	key, common := m.provenBy(theirs.Proofs, "acceptor", mine.Nonce, theirs.Nonce)
+	if !common {
 		return errors.New(host + " holds another keyfile")
 	}
-	return writeDocument(conn, peerHello{Proof: proof(m.keys[0], "dialer"+purpose+host, mine.Nonce, theirs.Nonce)})
+	return writeDocument(conn, peerHello{Proofs: [][]byte{proof(key, "dialer"+purpose+host, mine.Nonce, theirs.Nonce)}})
 }
 
-// provenBy accepts any key of the file: keys are rotated by listing two.
-func (m *member) provenBy(given []byte, role string, nonces ...[]byte) bool {
+// provenBy finds a key of the file that the other side holds too: keys are
+// rotated by listing two.
+func (m *member) provenBy(given [][]byte, role string, nonces ...[]byte) (string, bool) {
 	for _, key := range m.keys {
-		if hmac.Equal(given, proof(key, role, nonces...)) {
-			return true
+		for _, one := range given {
+			if hmac.Equal(one, proof(key, role, nonces...)) {
+				return key, true
+			}
 		}
 	}
-	return false
+	return "", false
 }
 
 // nonce is 32 random bytes.
@@ -135,14 +139,16 @@ func (m *member) acceptPeer(conn net.Conn) error {
 		return err
 	}
 	mine := peerHello{Set: m.options.replSet, Nonce: nonce()}
-	mine.Proof = proof(m.keys[0], "acceptor", theirs.Nonce, mine.Nonce)
+	for _, key := range m.keys {
+		mine.Proofs = append(mine.Proofs, proof(key, "acceptor", theirs.Nonce, mine.Nonce))
+	}
 	if err := writeDocument(conn, mine); err != nil {
 		return err
 	}
 	if err := readDocument(conn, &proven); err != nil {
 		return err
 	}
-	if !m.provenBy(proven.Proof, "dialer"+theirs.Purpose+theirs.To, theirs.Nonce, mine.Nonce) {
+	if _, common := m.provenBy(proven.Proofs, "dialer"+theirs.Purpose+theirs.To, theirs.Nonce, mine.Nonce); !common {
 		return errors.New("a peer failed to prove the keyfile")
 	}
 	_ = conn.SetDeadline(time.Time{})

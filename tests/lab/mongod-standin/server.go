@@ -89,7 +89,13 @@ func (s *server) handle(conn net.Conn) {
 		conn.Close()
 		return
 	}
-	r := bufio.NewReaderSize(conn, 64<<10)
+	raw := conn
+	conn, r, err := s.m.transport.accept(raw)
+	if err != nil {
+		logLine("I", "NETWORK", "Error receiving request from client. Ending connection from remote", "remote", raw.RemoteAddr().String(), "error", err.Error())
+		raw.Close()
+		return
+	}
 	if first, err := r.Peek(len(peerMagic)); err == nil && string(first) == peerMagic {
 		_, _ = r.Discard(len(peerMagic))
 		if err := s.m.acceptPeer(bufferedConn{conn, r}); err != nil {

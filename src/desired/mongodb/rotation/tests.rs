@@ -17,7 +17,7 @@ use crate::mongo::steps::next_of_users;
 use crate::mongo::{SeenUser, SeenUsers, Step};
 use crate::names::{ANNOTATION_ROTATE_PASSWORD, APPLICATION_USER, APPLICATION_USER_B, Identity};
 use crate::settings::Settings;
-use crate::snapshot::{Children, Credentials, Requests, ServedKinds};
+use crate::snapshot::{Children, Credentials, ServedKinds};
 
 const SET: &str = "0 PRIMARY vote\n 1 SECONDARY vote\n 2 SECONDARY vote";
 const API: &str = "eaiser-api";
@@ -100,9 +100,10 @@ impl World {
             live.mongodb_application.with_unused_spare(&live.mongodb_password, &mut random);
         let credentials = Credentials { mongodb_application, ..live };
         memory.0 = Some(credentials.clone());
-        let requests = Requests { rotate_password: self.request.map(str::to_owned) };
+        let request = |value: &str| (ANNOTATION_ROTATE_PASSWORD.to_owned(), value.to_owned());
+        let requests = self.request.map(request).into_iter().collect();
         let offline = Snapshot::offline(ServedKinds::default());
-        let mut snapshot = Snapshot { children, requests, credentials, ..offline };
+        let mut snapshot = Snapshot { children, credentials, requests, ..offline };
         snapshot.mongodb = topology(set);
         if snapshot.mongodb.primary().is_none() {
             snapshot.mongodb.users = None;
@@ -380,6 +381,19 @@ fn the_earlier_user_stays_while_a_pod_that_knows_no_other_is_there_and_the_reaso
         "{reasons:?}"
     );
     assert_eq!(world.users.len(), 1);
+}
+
+#[test]
+fn an_empty_value_asks_for_nothing_and_a_long_one_is_served_once() {
+    static LONG: LazyLock<String> = LazyLock::new(|| "x".repeat(100_000));
+    let mut world = running();
+    for (value, switches) in [("", 0), (LONG.as_str(), 1), (LONG.as_str(), 1)] {
+        world.request = Some(value);
+        world.settle(&mut Memory::default());
+        assert_eq!(world.switches, switches);
+    }
+    let served = &world.secrets["eaiser-mongodb-connection"].metadata.annotations.as_ref().unwrap();
+    assert!(served[ANNOTATION_ROTATE_PASSWORD].len() <= LONGEST);
 }
 
 #[test]

@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use k8s_openapi::ByteString;
-
 use super::*;
 use crate::mongo::SeenUsers;
 use crate::password::Password;
@@ -23,7 +21,8 @@ fn live(user: &str, password: &str) -> Arc<Secret> {
     let plan = plan("[]");
     let name = UserName { name: user.to_owned(), database: "eaiser".to_owned() };
     let secret = plan.identity.mongodb_user(user);
-    Arc::new(connection::secret(&plan, secret, &name, &Password::new(password)))
+    let snapshot = Snapshot::offline(ServedKinds::default());
+    Arc::new(connection::secret(&plan, &snapshot, secret, &name, &Password::new(password)))
 }
 
 fn snapshot(passwords: &[(&str, Result<Password, Unusable>)], live: Vec<Arc<Secret>>) -> Snapshot {

@@ -19,7 +19,9 @@ pub use api::{
 };
 pub use capacity::{CapacitySpec, InstanceProfile, Objectives};
 pub use gateway::{GatewayServiceSpec, GatewaySpec, ServiceType};
-pub use mongodb::{IndexKey, IndexOrder, IndexSpec, MongoDbSpec, MongoDbTls, TlsMode};
+pub use mongodb::{
+    DatabaseRole, DatabaseUser, IndexKey, IndexOrder, IndexSpec, MongoDbSpec, MongoDbTls, TlsMode,
+};
 pub use monitoring::{MonitoringMode, MonitoringSpec};
 pub use operation::{DeletionPolicy, OperationSpec};
 pub use redis::{MaxmemoryPolicy, Persistence, RedisSpec};
@@ -27,8 +29,8 @@ pub use replacement::{ReplacedMember, ReplacementStatus};
 pub use resources::{ResourceAmounts, Resources, Storage};
 pub use status::{
     ApiStatus, CapacityStatus, ConstraintStatus, EaiserClusterStatus, Endpoints, ForcedOutcome,
-    ForcedReconfiguration, MongoDbIndexStatus, MongoDbMemberStatus, MongoDbStatus, RedisShardStatus,
-    RedisStatus,
+    ForcedReconfiguration, MongoDbIndexStatus, MongoDbMemberStatus, MongoDbStatus, MongoDbUserStatus,
+    RedisShardStatus, RedisStatus,
 };
 pub use storage::StorageStatus;
 

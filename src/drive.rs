@@ -7,17 +7,20 @@ pub mod roll;
 mod run;
 pub mod storage;
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 pub use replacement::Replacement;
 pub use roll::{Roll, Rolls};
 pub use run::{Hands, run};
 
+use crate::desired::mongodb::rotation::{self, Rotation};
+use crate::desired::mongodb::users;
 use crate::desired::stage::{Progress, Stage};
 use crate::mongo::forced::Verdict;
 use crate::mongo::upkeep::{self, Upkeep};
-use crate::mongo::{self, ApplicationUser, WantedMember};
-use crate::names::{APPLICATION_DATABASE, APPLICATION_USER, Identity};
+use crate::mongo::{self, ApplicationUser, User, UserName, WantedMember};
+use crate::names::{APPLICATION_DATABASE, APPLICATION_USER, APPLICATION_USER_B, Identity};
 use crate::plan::{Mode, Plan};
 use crate::redis_cluster::{self, WaitReason, Waiting, WantedShard};
 use crate::snapshot::{Credentials, Snapshot};
@@ -27,6 +30,8 @@ use crate::snapshot::{Credentials, Snapshot};
 pub struct Steps {
     /// The replica set's verdict.
     pub mongodb: mongo::Next,
+    /// What a database user needs, while the replica set itself needs nothing.
+    pub mongodb_user: Option<mongo::Step>,
     /// The Redis Cluster's verdict.
     pub redis: redis_cluster::Next,
     /// Pods to replace, in either tier.
@@ -48,6 +53,8 @@ pub struct Steps {
 pub struct Driven {
     /// The replica set's verdict.
     pub mongodb: mongo::Next,
+    /// What a database user needed.
+    pub mongodb_user: Option<mongo::Step>,
     /// The Redis Cluster's verdict.
     pub redis: redis_cluster::Next,
     /// How far the rolls are.
@@ -104,6 +111,7 @@ impl Driven {
     /// Whether both databases are as wanted and no pod is to be replaced.
     pub fn is_settled(&self) -> bool {
         self.mongodb == mongo::Next::Settled
+            && self.mongodb_user.is_none()
             && self.redis == redis_cluster::Next::Settled
             && self.rolls.are_done()
             && !self.upkeep.busy
@@ -126,14 +134,16 @@ impl Driven {
 
 /// Decides.
 pub fn next(plan: &Plan, snapshot: &Snapshot, initiated_before: bool, forced: Verdict) -> Steps {
-    let wanted = mongodb_wanted(plan, &snapshot.credentials, initiated_before);
+    let wanted = mongodb_wanted(plan, snapshot, initiated_before);
     let replacement = replacement::next(plan, snapshot);
     let mongodb = replacement.overlaid(mongo::steps::next(&wanted, &snapshot.mongodb));
+    let busy = matches!(mongodb, mongo::Next::Do(_));
+    let mongodb_user = if busy { None } else { mongo::steps::next_of_users(&wanted, &snapshot.mongodb) };
     let redis = redis_cluster::next(&redis_wanted(plan), &snapshot.redis);
     let rolls = roll::next(plan, snapshot, &mongodb, &redis);
     let upkeep = Upkeep::default();
     let (resizes, turns) = (storage::next(plan, snapshot), readiness::next(plan, snapshot));
-    let steps = Steps { mongodb, redis, rolls, resizes, replacement, turns, forced, upkeep };
+    let steps = Steps { mongodb, mongodb_user, redis, rolls, resizes, replacement, turns, forced, upkeep };
     let steps = steps.within(Stage::of(plan, snapshot));
     let hold = match plan.mode {
         Mode::Paused => Some("the cluster is paused".to_owned()),
@@ -159,6 +169,7 @@ impl Steps {
         const STOPPED: &str = "it is stopped";
         if !stage.mongodb {
             self.mongodb = mongo::Next::Wait(STOPPED.to_owned());
+            self.mongodb_user = None;
         }
         if !stage.redis {
             self.redis = redis_cluster::Next::Wait(Waiting {
@@ -179,23 +190,76 @@ impl Steps {
 
     /// Decided and not carried out, as while the cluster is paused.
     pub fn untaken(self) -> Driven {
-        let Self { mongodb, redis, rolls, forced, upkeep, replacement, .. } = self;
-        let (done, failed, took) = (Vec::new(), Vec::new(), Vec::new());
-        Driven { mongodb, redis, rolls, forced, upkeep, done, failed, took, refused: None, replacement }
+        let Self { mongodb, mongodb_user, redis, rolls, forced, upkeep, replacement, .. } = self;
+        Driven {
+            mongodb,
+            mongodb_user,
+            redis,
+            rolls,
+            forced,
+            upkeep,
+            replacement,
+            done: Vec::new(),
+            failed: Vec::new(),
+            took: Vec::new(),
+            refused: None,
+        }
     }
 }
 
 /// The user the API logs in as.
 pub fn application_user(credentials: &Credentials) -> ApplicationUser {
     ApplicationUser {
-        name: APPLICATION_USER.to_owned(),
+        name: credentials.mongodb_application.user.to_owned(),
         database: APPLICATION_DATABASE.to_owned(),
         password: credentials.mongodb_password.clone(),
     }
 }
 
+/// Users besides the one the API logs in as: the one it is to log in as next, once its Secret holds the
+/// password, and those of the spec whose password is known.
+pub fn database_users(plan: &Plan, credentials: &Credentials) -> Vec<User> {
+    let application = &credentials.mongodb_application;
+    let next = application.next.as_ref().filter(|next| next.user != application.user).map(|next| {
+        let database = APPLICATION_DATABASE.to_owned();
+        ApplicationUser { name: next.user.to_owned(), database, password: next.password.clone() }.user()
+    });
+    let users = plan.mongodb.users.iter().filter_map(|user| {
+        let password = credentials.mongodb_users.get(&user.name.name)?.clone().ok()?;
+        Some(User { name: user.name.clone(), roles: user.roles.clone(), password })
+    });
+    next.into_iter().chain(users).collect()
+}
+
+/// Users that are looked for by name: of the API's two the one that is not in use, and those that have
+/// a Secret, be they in the spec or not any more.
+pub fn users_asked_for(plan: &Plan, snapshot: &Snapshot) -> Vec<UserName> {
+    let other = rotation::name(snapshot.credentials.mongodb_application.other());
+    let recorded = users::recorded(&plan.identity, &snapshot.children);
+    std::iter::once(other).chain(recorded).collect()
+}
+
+/// Users that the spec named once and names no more, and that are still there.
+pub fn users_left(plan: &Plan, snapshot: &Snapshot) -> Vec<UserName> {
+    let ours = [APPLICATION_USER, APPLICATION_USER_B].map(rotation::name);
+    let is_left =
+        |name: &&UserName| !ours.contains(name) && plan.mongodb.users.iter().all(|user| user.name != **name);
+    let others = snapshot.mongodb.users.iter().flat_map(|users| &users.others);
+    others.filter(is_left).cloned().collect()
+}
+
+fn unwanted_users(plan: &Plan, snapshot: &Snapshot) -> BTreeSet<UserName> {
+    let retired = match Rotation::of(plan, snapshot) {
+        Rotation::Retiring { user, used_by: None } => Some(user),
+        _ => None,
+    };
+    let left = if plan.mongodb.prune_users { users_left(plan, snapshot) } else { Vec::new() };
+    left.into_iter().chain(retired).collect()
+}
+
 /// The replica set as planned.
-pub fn mongodb_wanted(plan: &Plan, credentials: &Credentials, initiated_before: bool) -> mongo::Wanted {
+pub fn mongodb_wanted(plan: &Plan, snapshot: &Snapshot, initiated_before: bool) -> mongo::Wanted {
+    let credentials = &snapshot.credentials;
     let identity = &plan.identity;
     let member = |ordinal| {
         let pod = identity.mongodb_pod(ordinal);
@@ -206,6 +270,8 @@ pub fn mongodb_wanted(plan: &Plan, credentials: &Credentials, initiated_before: 
         members: (0..plan.mongodb.members).map(member).collect(),
         application_user: application_user(credentials),
         initiated_before,
+        users: database_users(plan, credentials),
+        unwanted_users: unwanted_users(plan, snapshot),
     }
 }
 

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | [`wanted`] | what the set shall be | no |
 //! | [`config`] | a replica set configuration and its edits | no |
+//! | [`users`] | database users, wanted and seen | no |
 //! | [`topology`] | what every member said, and what follows from it | no |
 //! | [`keyfile`] | the keys members trust each other by, and the phases of replacing one | no |
 //! | [`tls`] | the modes of encryption, and the way from one to another | no |
@@ -45,6 +46,7 @@ pub mod steps;
 pub mod tls;
 pub mod topology;
 pub mod upkeep;
+pub mod users;
 pub mod version;
 pub mod wanted;
 pub mod work;
@@ -60,5 +62,6 @@ pub use driver::{Error, Outcome};
 pub use facts::Facts;
 pub use observe::{Credentials, Target};
 pub use steps::{Next, Step};
-pub use topology::{MemberSummary, Observed, Topology, UserState, View};
+pub use topology::{MemberSummary, Observed, Topology, View};
+pub use users::{Role, SeenUser, SeenUsers, User, UserName, UserState};
 pub use wanted::{ApplicationUser, Wanted, WantedMember};

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use sha2::{Digest, Sha256};
 
 /// Field manager of every server-side apply, and value of the `managed-by` label.
 pub const OPERATOR: &str = "eaiser-operator";
@@ -38,6 +39,9 @@ pub const ANNOTATION_MEMBERS: &str = "eaiser.io/members-before-stop";
 pub const ANNOTATION_FORCE: &str = "mongodb.eaiser.io/force-reconfigure";
 /// Pod template annotation: digest of the Secrets and ConfigMaps the pods read at start.
 pub const ANNOTATION_CONFIGURATION: &str = "eaiser.io/configuration";
+/// Annotation on a cluster: any new value asks for a new password of the API's MongoDB user. On the
+/// Secrets that hold its login: the value that was served by them.
+pub const ANNOTATION_ROTATE_PASSWORD: &str = "mongodb.eaiser.io/rotate-password";
 /// Annotation on a cluster: any new value asks for a new keyfile. On the keyfile's Secret: the value
 /// that was served last.
 pub const ANNOTATION_ROTATE_KEYFILE: &str = "mongodb.eaiser.io/rotate-keyfile";
@@ -75,6 +79,9 @@ pub const DATA_VOLUME: &str = "data";
 pub const APPLICATION_DATABASE: &str = "eaiser";
 /// MongoDB user of the application.
 pub const APPLICATION_USER: &str = "eaiser-app";
+/// The user it has after every second change of its password: while one of them is in use, the other
+/// gets the new password.
+pub const APPLICATION_USER_B: &str = "eaiser-app-b";
 
 /// A tier of the cluster; its text is the component label and part of every child's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -183,6 +190,26 @@ impl Identity {
     /// Secret with the application's user, password and connection string.
     pub fn mongodb_connection(&self) -> String {
         self.child("mongodb-connection")
+    }
+
+    /// Secret with the login that the application gets next, while its password is being changed.
+    pub fn mongodb_next_login(&self) -> String {
+        self.child("mongodb-next-login")
+    }
+
+    /// Secret with the password and connection string of a user of the spec. Names of users that
+    /// differ only in what a name of an object cannot hold get Secrets that differ.
+    pub fn mongodb_user(&self, user: &str) -> String {
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if user.chars().all(plain) && !user.starts_with('-') && !user.ends_with('-') {
+            return self.child(format_args!("mongodb-user-{user}"));
+        }
+        let lower = user.to_ascii_lowercase();
+        let letters: String = lower.chars().map(|c| if plain(c) { c } else { '-' }).collect();
+        let digest = Sha256::digest(user.as_bytes());
+        let mark = u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]);
+        // The dot keeps them apart from every name that is taken as it is.
+        self.child(format_args!("mongodb-user-{}.{mark:08x}", letters.trim_matches('-')))
     }
 
     /// Name of a Redis shard: its StatefulSet.
@@ -297,6 +324,20 @@ mod tests {
             identity.mongodb_host(&identity.mongodb_pod(2), "cluster.local"),
             "eaiser-mongodb-2.eaiser-mongodb.shop.svc.cluster.local:27017"
         );
+    }
+
+    #[test]
+    fn every_user_has_a_secret_of_its_own_whose_name_kubernetes_takes() {
+        let identity = identity("eaiser");
+        assert_eq!(identity.mongodb_user("reporting"), "eaiser-mongodb-user-reporting");
+        let users = ["a-b", "a_b", "a.b", "A-B", "a--b", "a-b.6f2c", "a__b"];
+        let names: BTreeMap<String, &str> =
+            users.iter().map(|user| (identity.mongodb_user(user), *user)).collect();
+        assert_eq!(names.len(), users.len(), "{names:?}");
+        for name in names.keys() {
+            assert!(name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c)));
+            assert!(!name.contains("-.") && name.ends_with(|c: char| c.is_ascii_alphanumeric()), "{name}");
+        }
     }
 
     #[test]

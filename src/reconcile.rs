@@ -146,7 +146,8 @@ async fn carry_out(
     let previous = previous.as_ref();
     let mut connections = session.connections.lock().await;
     let children = context.caches.children_of(&plan.identity);
-    let credentials = session.credentials(&plan.identity, &children);
+    let references = context.caches.references_of(&plan.identity, plan.mongodb.referenced_secrets());
+    let credentials = session.credentials(plan, &children, &references);
     let certificates = certificates::find(plan, &children, context, session).await;
     let seen = take::take(plan, children, credentials, context.caches.served(), &mut connections).await;
     let requests = cluster.annotations().clone();

@@ -6,6 +6,7 @@ pub mod complaints;
 pub mod credentials;
 pub mod pods;
 pub mod prometheuses;
+pub mod references;
 pub mod served;
 pub mod take;
 pub mod volumes;
@@ -16,6 +17,7 @@ pub use complaints::Complaint;
 pub use credentials::Credentials;
 pub use pods::{PodRevision, StatefulPods};
 pub use prometheuses::{Prometheuses, Sight};
+pub use references::{Reference, References};
 pub use served::ServedKinds;
 pub use volumes::Volume;
 
@@ -61,7 +63,11 @@ impl Snapshot {
             children: Children::default(),
             prometheuses: Prometheuses::default(),
             credentials: Credentials::placeholder(),
-            mongodb: mongo::Topology { members: Vec::new(), application_user: mongo::UserState::Unknown },
+            mongodb: mongo::Topology {
+                members: Vec::new(),
+                application_user: mongo::UserState::Unknown,
+                users: None,
+            },
             certificates: Certificates::default(),
             requests: BTreeMap::new(),
             mongodb_logins: BTreeMap::new(),

@@ -13,6 +13,7 @@ mod selection;
 mod storage;
 mod tiers;
 mod upkeep;
+mod users;
 
 #[cfg(test)]
 mod tests;
@@ -52,7 +53,8 @@ pub fn compute(
     let stage = Stage::of(pass.plan, pass.snapshot);
     let tiers = rolling::overlaid(pass, tiers::verdicts(pass, now), previous);
     let tiers = certificate::overlaid(pass, tiers);
-    let tiers = operation::overlaid(pass, stage, tiers);
+    let mut tiers = operation::overlaid(pass, stage, tiers);
+    tiers.extend(users::verdict(pass).map(|verdict| ("MongoDBUsersReady", verdict)));
     let overall = overall(pass, stage, &tiers);
     let unseen = pass.applied.as_ref().ok().and_then(|applied| applied.unseen());
     let progressing = match (mode, stage.progress) {

@@ -1,11 +1,13 @@
 //! `spec.mongodb`: the replica set.
 
 mod indexes;
+mod users;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Resources, Storage, rules};
+pub use users::{DatabaseRole, DatabaseUser};
 
 mod tls;
 
@@ -29,6 +31,16 @@ pub struct MongoDbSpec {
     /// CPU and memory of each member. Default: requests of 2 CPU and 8Gi. Memory bounds the
     /// connections the API may open: a quarter of it at 1 MiB each.
     pub resources: Resources,
+    /// Database users besides the API's own. Each gets a Secret `NAME-mongodb-user-USER` with the
+    /// keys `username`, `password`, `database` and `uri`. A user that is taken off the list stays in
+    /// the database with its Secret, see `pruneUsers`. Default: none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub users: Vec<DatabaseUser>,
+    /// Drop users that `users` named once and names no more, with their Secrets. Others are never
+    /// dropped. Default: false.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub prune_users: bool,
     /// Encryption of the connections to and between the members. Default: none.
     pub tls: MongoDbTls,
     /// MongoDB version the image holds, for an image whose tag does not say so. An image of another
@@ -55,6 +67,8 @@ impl Default for MongoDbSpec {
             image: None,
             storage: Storage::default(),
             resources: Resources::default(),
+            users: Vec::new(),
+            prune_users: false,
             tls: MongoDbTls::default(),
             version: None,
             feature_compatibility_version: None,

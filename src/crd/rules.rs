@@ -46,6 +46,51 @@ pub(super) fn variable() -> Value {
     )])
 }
 
+/// Name of a database user. The operator's own and the server's are taken.
+pub(super) fn database_user() -> Value {
+    json!([
+        matches(
+            "^[A-Za-z0-9]([-_.A-Za-z0-9]*[A-Za-z0-9])?$",
+            "must be a user's name: letters, digits, '-', '_' and '.', with a letter or digit at both ends"
+        ),
+        rule(
+            "!(self in ['eaiser-app', 'eaiser-app-b'])",
+            "eaiser-app and eaiser-app-b are the API's own users, which the operator keeps: choose another name"
+        ),
+    ])
+}
+
+fn database_name() -> Value {
+    matches(
+        "^[A-Za-z0-9_]([-A-Za-z0-9_]*[A-Za-z0-9_])?$",
+        "must be a database's name: letters, digits, '-' and '_', with no '-' at either end",
+    )
+}
+
+/// Name of a database.
+pub(super) fn role_database() -> Value {
+    json!([database_name()])
+}
+
+/// Name of a database that may have users.
+pub(super) fn database() -> Value {
+    json!([
+        database_name(),
+        rule(
+            "!(self in ['local', 'config'])",
+            "local and config are MongoDB's own and have no users: choose another database, or admin"
+        ),
+    ])
+}
+
+/// Name of a role.
+pub(super) fn role() -> Value {
+    json!([
+        // What begins with an underscore is MongoDB's own, `__system` among it.
+        matches("^[A-Za-z][-_.A-Za-z0-9]*$", "must be a role's name, for example read or readWrite"),
+    ])
+}
+
 /// Path of a probe.
 pub(super) fn path() -> Value {
     json!([matches(
@@ -120,7 +165,7 @@ pub(super) fn series() -> Value {
 }
 
 /// A database of applications.
-pub(super) fn database() -> Value {
+pub(super) fn application_database() -> Value {
     json!([
         matches("^[-A-Za-z0-9_]+$", "must be a database's name: letters, digits, '-' and '_'"),
         rule(

@@ -111,6 +111,9 @@ pub struct MongoDbStatus {
     /// served again.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub replaced: Vec<ReplacedMember>,
+    /// Users of `spec.mongodb.users`, and those that were on the list once and are still there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub users: Vec<MongoDbUserStatus>,
     /// The last reconfiguration by force that somebody asked for; it outlives the annotation, so that
     /// putting that back does nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -139,6 +142,23 @@ pub struct MongoDbIndexStatus {
     /// What it waits for, or why it cannot be built.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub message: String,
+}
+
+/// One database user.
+#[derive(JsonSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct MongoDbUserStatus {
+    /// Name of the user.
+    pub name: String,
+    /// Database it logs in at.
+    pub database: String,
+    /// `Ready`; `Pending` while it is made or changed; `Blocked` when that cannot be done, see the
+    /// condition `MongoDBUsersReady`; `Left` when the spec names it no more; `Unknown` while there is
+    /// no primary to ask.
+    pub state: String,
+    /// Secret with its password and connection string, once there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
 }
 
 /// One member of the replica set.

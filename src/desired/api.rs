@@ -12,6 +12,8 @@ use crate::names::{LABEL_METRICS, Tier};
 use crate::plan::{Plan, Replicas};
 use crate::snapshot::Snapshot;
 
+pub use deployment::configuration_digest;
+
 /// Name of the HTTP port.
 pub const PORT: &str = "http";
 

@@ -3,8 +3,10 @@
 mod connection;
 pub mod image;
 mod keyfile;
+pub mod rotation;
 mod stateful_set;
 pub mod tls;
+pub mod users;
 
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Pod, Service, ServicePort, ServiceSpec};
@@ -21,12 +23,16 @@ use crate::snapshot::children::find;
 
 pub use connection::{KEY_URI, uri};
 pub use keyfile::pending as keyfile_pending;
+pub use rotation::Rotation;
 
 /// Adds the replica set's objects.
 pub fn build(plan: &Plan, snapshot: &Snapshot, stage: Stage, desired: &mut Desired) {
     let identity = &plan.identity;
+    let rotation = Rotation::of(plan, snapshot);
     desired.secrets.push(keyfile::secret(plan, snapshot));
-    desired.secrets.push(connection::secret(plan, snapshot));
+    desired.secrets.push(connection::application(plan, snapshot, &rotation));
+    desired.secrets.extend(connection::next(plan, snapshot, &rotation));
+    desired.secrets.extend(users::secrets(plan, snapshot));
     desired.secrets.extend(tls::secrets(plan, snapshot));
     desired.services.push(members_service(identity));
     desired.disruption_budgets.push(disruption_budget(identity, Tier::MongoDb));

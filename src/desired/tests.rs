@@ -71,7 +71,9 @@ fn no_password_is_an_argument_or_a_plain_variable() {
         mongodb_keyfile: canary.clone(),
         mongodb_next_key: canary.clone(),
         mongodb_password: canary.clone(),
-        redis_password: canary,
+        redis_password: canary.clone(),
+        mongodb_users: [("reporting".to_owned(), Ok(canary))].into(),
+        ..crate::snapshot::Credentials::placeholder()
     };
     let desired = Desired { secrets: Vec::new(), ..build(&plan_of(SPEC), &snapshot) };
     assert!(!format!("{desired:?}").contains("canary"));

@@ -30,5 +30,5 @@ pub fn next(
     let record = previous.and_then(|status| status.mongodb.as_ref()?.forced_reconfiguration.as_ref());
     let value = cluster.annotations().get(ANNOTATION_FORCE).map(String::as_str);
     let request = Request { value, uid, record, ready: &ready };
-    forced::next(&request, &mongodb_wanted(plan, &snapshot.credentials, true), &snapshot.mongodb)
+    forced::next(&request, &mongodb_wanted(plan, snapshot, true), &snapshot.mongodb)
 }

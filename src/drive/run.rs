@@ -64,10 +64,10 @@ struct Edge<'a> {
 /// other database and the status go on.
 pub async fn run(plan: &Plan, snapshot: &Snapshot, steps: Steps, hands: Hands<'_>) -> Driven {
     let edge = Edge { plan, snapshot, hands };
-    let Steps { mongodb, redis, rolls, forced, upkeep, resizes, replacement, turns } = steps;
+    let Steps { mongodb, mongodb_user, redis, rolls, forced, upkeep, resizes, replacement, turns } = steps;
     // A tier rolls only when its own steps are done, unless the pod serves nobody.
     let (members, nodes, member_pods, node_pods, force, task, emptying) = tokio::join!(
-        timed(Box::pin(edge.mongodb_step(&mongodb))),
+        timed(Box::pin(edge.mongodb_step(&mongodb, mongodb_user.as_ref()))),
         timed(Box::pin(edge.redis_step(&redis))),
         timed(Box::pin(edge.roll(&rolls.mongodb))),
         timed(Box::pin(edge.roll(&rolls.redis))),
@@ -75,9 +75,18 @@ pub async fn run(plan: &Plan, snapshot: &Snapshot, steps: Steps, hands: Hands<'_
         timed(Box::pin(edge.begin(upkeep.task.as_ref()))),
         timed(Box::pin(edge.replace(&replacement))),
     );
-    let steps =
-        Steps { resizes: Vec::new(), turns: Vec::new(), mongodb, redis, rolls, forced, upkeep, replacement };
-    let mut driven = steps.untaken();
+    let mut driven = Steps {
+        resizes: Vec::new(),
+        turns: Vec::new(),
+        mongodb,
+        mongodb_user,
+        redis,
+        rolls,
+        forced,
+        upkeep,
+        replacement,
+    }
+    .untaken();
     let of_mongodb = [members, member_pods, force, task, emptying].map(|report| (Database::MongoDb, report));
     let of_redis = [nodes, node_pods].map(|report| (Database::Redis, report));
     for (database, report) in of_mongodb.into_iter().chain(of_redis) {
@@ -100,8 +109,11 @@ async fn timed(step: impl Future<Output = Option<Report>>) -> Option<(Report, In
 }
 
 impl Edge<'_> {
-    async fn mongodb_step(&self, next: &mongo::Next) -> Option<Report> {
-        let mongo::Next::Do(step) = next else { return None };
+    async fn mongodb_step(&self, next: &mongo::Next, of_user: Option<&Step>) -> Option<Report> {
+        let step = match next {
+            mongo::Next::Do(step) => step,
+            _ => of_user?,
+        };
         self.run_mongodb(step, step.to_string()).await
     }
 
@@ -109,7 +121,7 @@ impl Edge<'_> {
         if !self.hands.fence.holds() {
             return None;
         }
-        let wanted = mongodb_wanted(self.plan, &self.snapshot.credentials, false);
+        let wanted = mongodb_wanted(self.plan, self.snapshot, false);
         match mongo::driver::run(step, &wanted, &self.snapshot.mongodb, &self.hands.connections.mongodb).await
         {
             Ok(mongo::Outcome::Done) => Some(Ok((step.reason(), sentence))),

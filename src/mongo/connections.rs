@@ -9,7 +9,7 @@ mod trust;
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mongodb::Client;
 use mongodb::options::{
@@ -17,6 +17,7 @@ use mongodb::options::{
 };
 
 use super::inspect::Known;
+use super::users::{User, UserName};
 use super::version::Version;
 use super::work::Works;
 use crate::password::Password;
@@ -27,16 +28,28 @@ pub use trust::Trust;
 pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 /// The driver probes each server it knows; a pass notices by itself when one is gone.
 const HEARTBEAT: Duration = Duration::from_secs(60);
+/// How long a command about a user that was refused is not repeated: what it lacks, such as a role, is
+/// made by people.
+const REFUSED_FOR: Duration = Duration::from_secs(30);
 const APP_NAME: &str = "eaiser-operator";
 
 /// The clients of one cluster. Dropping it closes them.
 #[derive(Default)]
 pub struct Connections {
     members: Mutex<HashMap<String, Entry>>,
-    verified_login: Mutex<Option<Login>>,
+    verified_logins: Mutex<HashMap<UserName, Login>>,
+    refusals: Mutex<HashMap<UserName, Refusal>>,
     trust: Mutex<Trusted>,
     inspected: Mutex<Option<Known>>,
     works: Mutex<Works>,
+}
+
+/// What the server would not make of a user.
+struct Refusal {
+    /// Fingerprint of what was wanted.
+    wanted: [u8; 32],
+    reason: String,
+    until: Instant,
 }
 
 #[derive(Default)]
@@ -54,7 +67,7 @@ struct Entry {
     version: Option<Version>,
 }
 
-/// Digest of everything a login depends on: user, password, stored credentials and primary.
+/// Digest of everything a login depends on: password, stored credentials and primary.
 pub(super) type Login = [u8; 32];
 
 impl Connections {
@@ -174,7 +187,7 @@ impl Connections {
     /// Drops the client of a member that did not answer; a login is tried again after that.
     pub(super) fn forget(&self, host: &str) {
         if lock(&self.members).remove(host).is_some() {
-            *lock(&self.verified_login) = None;
+            lock(&self.verified_logins).clear();
         }
     }
 
@@ -183,12 +196,26 @@ impl Connections {
         lock(&self.members).retain(|host, _| is_kept(host));
     }
 
-    pub(super) fn is_verified(&self, login: &Login) -> bool {
-        lock(&self.verified_login).as_ref() == Some(login)
+    pub(super) fn is_verified(&self, user: &UserName, login: &Login) -> bool {
+        lock(&self.verified_logins).get(user) == Some(login)
     }
 
-    pub(super) fn set_verified(&self, login: Login) {
-        *lock(&self.verified_login) = Some(login);
+    pub(super) fn set_verified(&self, user: UserName, login: Login) {
+        lock(&self.verified_logins).insert(user, login);
+    }
+
+    /// The server refused to make the user as wanted; it is not asked again for a while.
+    pub(super) fn refused(&self, user: User, reason: String, now: Instant) {
+        let refusal = Refusal { wanted: user.fingerprint(), reason, until: now + REFUSED_FOR };
+        lock(&self.refusals).insert(user.name, refusal);
+    }
+
+    /// Why the server refused this very user a moment ago.
+    pub(super) fn refusal(&self, user: &User, now: Instant) -> Option<String> {
+        let refusals = lock(&self.refusals);
+        let refusal = refusals.get(&user.name)?;
+        let holds = now < refusal.until && refusal.wanted == user.fingerprint();
+        holds.then(|| refusal.reason.clone())
     }
 }
 
@@ -253,4 +280,23 @@ fn connect(
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Every critical section is one map operation, so a poisoned map is still whole.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mongo::fixture::wanted;
+
+    #[test]
+    fn a_refused_user_is_left_alone_for_a_while_unless_something_else_is_wanted_of_it() {
+        let (connections, now) = (Connections::new(), Instant::now());
+        let user = wanted(1).application_user.user();
+        connections.refused(user.clone(), "no such role".to_owned(), now);
+        assert_eq!(connections.refusal(&user, now).as_deref(), Some("no such role"));
+        assert_eq!(connections.refusal(&user, now + REFUSED_FOR), None);
+        let corrected = User { roles: std::collections::BTreeSet::new(), ..user.clone() };
+        assert_eq!(connections.refusal(&corrected, now), None);
+        let renewed = User { password: Password::new("other"), ..user };
+        assert_eq!(connections.refusal(&renewed, now), None);
+    }
 }

@@ -5,7 +5,7 @@ pub(super) mod failure;
 mod live_test;
 
 use std::future::IntoFuture;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use thiserror::Error;
 use tokio::time::timeout;
@@ -89,6 +89,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// What the server said, without who was asked for what.
+    fn servers_words(&self) -> String {
+        match self {
+            Self::Refused { code, name, message, .. } => format!("{name} ({code}): {message}"),
+            other => other.to_string(),
+        }
+    }
+
     /// A stable word for events, metrics and conditions.
     pub fn reason(&self) -> &'static str {
         match self {
@@ -115,10 +123,17 @@ pub async fn run(
         return Ok(Outcome::Retry { reason: "the replica set has no primary".to_owned() });
     };
     let host = command.host.clone();
-    match send(command, connections, words).await? {
+    let outcome = match send(command, connections, words).await? {
         Ok(()) => Ok(Outcome::Done),
         Err(failure) => judge(step, host, failure),
+    };
+    if let (Step::CreateUser { user } | Step::UpdateUser { user }, Err(refused @ Error::Refused { .. })) =
+        (step, &outcome)
+        && let Some(wanted) = wanted.user(user)
+    {
+        connections.refused(wanted, refused.servers_words(), Instant::now());
     }
+    outcome
 }
 
 /// Carries out what a person asked for, and [`super::forced::next`] decided and wrote down before.
@@ -183,6 +198,10 @@ mod tests {
         judge(step, "a:27017".into(), failure)
     }
 
+    fn create_user() -> Step {
+        Step::CreateUser { user: wanted(1).application_user.user().name }
+    }
+
     fn add() -> Step {
         Step::AddMember { host: "b:27017".into(), id: 1 }
     }
@@ -190,7 +209,14 @@ mod tests {
     #[test]
     fn a_second_initiation_and_a_second_user_count_as_done() {
         assert_eq!(answered(&Step::Initiate { host: "a:27017".into() }, 23).unwrap(), Outcome::Done);
-        assert_eq!(answered(&Step::CreateUser, 51003).unwrap(), Outcome::Done);
+        assert_eq!(answered(&create_user(), 51003).unwrap(), Outcome::Done);
+    }
+
+    #[test]
+    fn a_user_that_is_gone_already_counts_as_dropped_and_never_as_updated() {
+        let user = wanted(1).application_user.user().name;
+        assert_eq!(answered(&Step::DropUser { user: user.clone() }, 11).unwrap(), Outcome::Done);
+        assert!(answered(&Step::UpdateUser { user }, 11).is_err());
     }
 
     #[test]
@@ -224,7 +250,7 @@ mod tests {
     async fn without_a_primary_a_step_is_tried_again_and_may_run_on_any_thread() {
         let passing = tokio::spawn(async {
             let (wanted, seen) = (wanted(3), topology("0 SECONDARY vote\n 1 SECONDARY vote"));
-            run(&Step::CreateUser, &wanted, &seen, &Connections::new()).await
+            run(&create_user(), &wanted, &seen, &Connections::new()).await
         });
         assert!(matches!(passing.await.unwrap().unwrap(), Outcome::Retry { .. }));
     }
@@ -232,7 +258,7 @@ mod tests {
     #[tokio::test]
     async fn a_member_that_was_not_asked_is_named() {
         let seen = topology("0 PRIMARY vote");
-        let error = run(&Step::CreateUser, &wanted(1), &seen, &Connections::new()).await.unwrap_err();
+        let error = run(&create_user(), &wanted(1), &seen, &Connections::new()).await.unwrap_err();
         assert_eq!(error.reason(), "MemberNotConnected");
         assert!(error.to_string().contains("db-0.db.shop"), "{error}");
     }

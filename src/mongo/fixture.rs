@@ -14,12 +14,13 @@
 //! `no-pod` puts a member into the configuration that no pod stands for; `terminating`, `term=N`,
 //! `set=N` (another set identity) and `name=N` (another set name) speak for themselves.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mongodb::bson::{Bson, Document, doc};
 
 use super::config::ReplicaSetConfig;
 use super::topology::{Member, MemberState, Observed, Optime, Peer, Topology, UserState, View};
+use super::users::SeenUsers;
 use super::wanted::{ApplicationUser, Wanted, WantedMember};
 use crate::password::Password;
 
@@ -46,6 +47,8 @@ pub(crate) fn wanted(members: usize) -> Wanted {
             password: Password::new("wanted-password"),
         },
         initiated_before: false,
+        users: Vec::new(),
+        unwanted_users: BTreeSet::new(),
     }
 }
 
@@ -56,7 +59,7 @@ pub(crate) fn topology(lines: &str) -> Topology {
     let peers = lines.iter().filter(|line| line.votes.is_some()).map(Line::peer).collect();
     let asked = lines.iter().filter(|line| !line.no_pod);
     let members = asked.map(|line| line.observed(&lines, &peers)).collect();
-    Topology { members, application_user: UserState::Matches }
+    Topology { members, application_user: UserState::Matches, users: Some(SeenUsers::default()) }
 }
 
 struct Line<'a> {

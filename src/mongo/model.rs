@@ -118,8 +118,8 @@ fn act(step: &Step) -> Act {
         Step::RevokeVote { host } => Act::Revoke(pod(host)),
         Step::RemoveMember { host } => Act::Remove(pod(host)),
         Step::StepDown { host } => Act::StepDown(pod(host)),
-        Step::CreateUser => Act::CreateUser,
-        Step::UpdateUser => panic!("the model's user never differs"),
+        Step::CreateUser { .. } => Act::CreateUser,
+        Step::UpdateUser { .. } | Step::DropUser { .. } => panic!("the model's user never differs"),
     }
 }
 
@@ -159,7 +159,8 @@ fn observe(world: &World) -> Topology {
         (_, false) => UserState::Missing,
         (_, true) => UserState::Matches,
     };
-    Topology { members: (0..world.existing()).map(observed).collect(), application_user }
+    let members = (0..world.existing()).map(observed).collect();
+    Topology { members, application_user, users: None }
 }
 
 /// A primary that is cut off hears of the others what it heard last, and is believed while nobody

@@ -1,5 +1,7 @@
 //! Asks every member at once what it knows. IO; never fails: what goes wrong becomes that member's view.
 
+mod users;
+
 use std::future::{Future, IntoFuture};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -7,15 +9,15 @@ use std::time::Duration;
 use futures::future::join_all;
 use mongodb::Client;
 use mongodb::bson::{Document, doc};
-use sha2::{Digest, Sha256};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::connections::{ANSWER_TIMEOUT, Connections, Login};
+use super::connections::{ANSWER_TIMEOUT, Connections};
 use super::driver::failure::Failure;
 use super::keyfile;
 use super::reply;
-use super::topology::{Observed, Topology, UserState, View};
+use super::topology::{Observed, Topology, View};
+use super::users::{User, UserName, UserState};
 use super::wanted::ApplicationUser;
 use crate::password::Password;
 use crate::silence::is_silence;
@@ -43,6 +45,10 @@ pub struct Credentials {
     pub keyfile: Password,
     /// The user whose login is tried on the primary.
     pub application_user: ApplicationUser,
+    /// All other wanted users, whose logins are tried too.
+    pub users: Vec<User>,
+    /// Users that are looked for by name and not wanted, or not yet.
+    pub asked_for: Vec<UserName>,
 }
 
 /// Asks all targets at once. Takes as long as the slowest, at most eight seconds.
@@ -50,11 +56,14 @@ pub async fn topology(targets: &[Target], credentials: &Credentials, connections
     connections.keep_only(|host| targets.iter().any(|target| target.host == host));
     let keys = keyfile::keys(&credentials.keyfile);
     let members = join_all(targets.iter().map(|target| observed(target, &keys, connections))).await;
-    let mut topology = Topology { members, application_user: UserState::Unknown };
+    let mut topology = Topology { members, application_user: UserState::Unknown, users: None };
     let primary = topology.primary().map(|(observed, _)| observed.host.clone());
     if let Some(target) = targets.iter().find(|target| Some(&target.host) == primary.as_ref()) {
-        let state = user_state(target, &credentials.application_user, connections);
-        topology.application_user = timeout(MEMBER_TIMEOUT, state).await.unwrap_or(UserState::Unknown);
+        let seen = users::observe(target, credentials, connections);
+        if let Ok(Some((application_user, others))) = timeout(MEMBER_TIMEOUT, seen).await {
+            topology.application_user = application_user;
+            topology.users = Some(others);
+        }
     }
     topology
 }
@@ -144,55 +153,6 @@ async fn without_configuration(client: &Client) -> View {
     }
 }
 
-async fn user_state(target: &Target, user: &ApplicationUser, connections: &Connections) -> UserState {
-    let (Some(address), Some(client)) = (target.address, connections.known(&target.host)) else {
-        return UserState::Unknown;
-    };
-    let question =
-        doc! { "usersInfo": { "user": &user.name, "db": &user.database }, "showCredentials": true };
-    let Ok(reply) = ask(&client, &user.database, question).await else {
-        return UserState::Unknown;
-    };
-    let info = match reply::user(&reply, user) {
-        Ok(Some(info)) => info,
-        Ok(None) => return UserState::Missing,
-        Err(_) => return UserState::Unknown,
-    };
-    if !info.roles_match {
-        return UserState::RolesDiffer;
-    }
-    let login = login(target, user, info.credentials.as_ref());
-    if connections.is_verified(&login) {
-        return UserState::Matches;
-    }
-    let password = user.password.expose().to_owned();
-    let member = (target.host.as_str(), address);
-    let Ok(client) = connections.client(member, &user.name, &user.database, password) else {
-        return UserState::Unknown;
-    };
-    match ask(&client, &user.database, doc! { "ping": 1 }).await {
-        Ok(_) => {
-            connections.set_verified(login);
-            UserState::Matches
-        }
-        Err(Failure::Refused { .. }) => UserState::PasswordDiffers,
-        Err(_) => UserState::Unknown,
-    }
-}
-
-/// Changes whenever a login that worked might no longer work.
-fn login(target: &Target, user: &ApplicationUser, stored: Option<&Document>) -> Login {
-    let mut digest = Sha256::new();
-    let address = target.address.map(|address| address.to_string()).unwrap_or_default();
-    let stored = stored.map(ToString::to_string).unwrap_or_default();
-    for part in [&target.host, &address, &user.name, &user.database, user.password.expose(), &stored] {
-        // The length keeps neighbours apart: "ab" + "c" is not "a" + "bc".
-        digest.update(part.len().to_be_bytes());
-        digest.update(part.as_bytes());
-    }
-    digest.finalize().into()
-}
-
 pub(super) fn ask(
     client: &Client,
     database: &str,
@@ -215,7 +175,8 @@ mod tests {
             database: "shop".into(),
             password: Password::new("user-secret"),
         };
-        Credentials { keyfile: Password::new("keyfile-secret"), application_user }
+        let keyfile = Password::new("keyfile-secret");
+        Credentials { keyfile, application_user, users: Vec::new(), asked_for: Vec::new() }
     }
 
     fn target(pod: &str, address: Option<SocketAddr>) -> Target {
@@ -224,7 +185,7 @@ mod tests {
 
     async fn reason(address: Option<SocketAddr>) -> String {
         let seen = topology(&[target("db-0", address)], &credentials(), &Connections::new()).await;
-        assert_eq!(seen.application_user, UserState::Unknown);
+        assert_eq!((seen.application_user, seen.users.clone()), (UserState::Unknown, None));
         let View::Unreachable { reason } = &seen.members[0].view else { panic!("reached {seen:?}") };
         assert!(!reason.contains("secret"), "{reason}");
         reason.clone()

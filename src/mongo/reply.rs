@@ -1,12 +1,13 @@
 //! Server replies into plain data. Pure; anything missing or odd is an error with the field's name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mongodb::bson::{Bson, Document};
 
 use super::config::{Malformed, ReplicaSetConfig, integer};
+use super::steps::MARK;
 use super::topology::{Member, MemberState, Optime, Peer};
-use super::wanted::ApplicationUser;
+use super::users::{Role, UserName};
 
 /// A member from its `replSetGetStatus` and `replSetGetConfig` replies.
 ///
@@ -60,29 +61,44 @@ fn optime(entry: &Document) -> Option<Optime> {
 /// What a `usersInfo` reply says about one user.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UserInfo {
-    /// Whether the user has exactly the role it shall have, or the reply does not tell.
-    pub roles_match: bool,
+    /// Its roles; none when the reply does not tell.
+    pub roles: Option<BTreeSet<Role>>,
     /// The stored credentials, where the server shows them: they change with the password.
     pub credentials: Option<Document>,
+    /// It bears our mark.
+    pub marked: bool,
+    /// It has no `customData` but our mark.
+    pub may_be_marked: bool,
 }
 
-/// The user in a `usersInfo` reply; none when there is no such user.
-pub fn user(reply: &Document, wanted: &ApplicationUser) -> Result<Option<UserInfo>, Malformed> {
+/// The users of a `usersInfo` reply.
+pub fn users(reply: &Document) -> Result<BTreeMap<UserName, UserInfo>, Malformed> {
     let users = reply.get_array("users").map_err(|_| Malformed { field: "users" })?;
-    let Some(user) = users.first() else {
-        return Ok(None);
+    users.iter().map(user).collect()
+}
+
+fn user(entry: &Bson) -> Result<(UserName, UserInfo), Malformed> {
+    let user = entry.as_document().ok_or(Malformed { field: "users[]" })?;
+    let text = |key, field| user.get_str(key).map(str::to_owned).map_err(|_| Malformed { field });
+    let name = UserName { name: text("user", "users[].user")?, database: text("db", "users[].db")? };
+    let roles = user.get_array("roles").ok().map(|roles| roles.iter().map(role).collect()).transpose()?;
+    let custom = user.get_document("customData").ok();
+    let (key, mark) = MARK;
+    let marked = custom.is_some_and(|custom| custom.get_str(key).is_ok_and(|value| value == mark));
+    let info = UserInfo {
+        roles,
+        credentials: user.get_document("credentials").ok().cloned(),
+        marked,
+        may_be_marked: custom.is_none_or(|custom| custom.is_empty() || (marked && custom.len() == 1)),
     };
-    let user = user.as_document().ok_or(Malformed { field: "users[]" })?;
-    let roles_match = user.get_array("roles").map_or(true, |roles| {
-        let is_wanted = |role: &Bson| {
-            role.as_document().is_some_and(|role| {
-                let is = |key, value| role.get_str(key).is_ok_and(|text| text == value);
-                is("role", "readWrite") && is("db", wanted.database.as_str())
-            })
-        };
-        roles.len() == 1 && roles.iter().all(is_wanted)
-    });
-    Ok(Some(UserInfo { roles_match, credentials: user.get_document("credentials").ok().cloned() }))
+    Ok((name, info))
+}
+
+fn role(entry: &Bson) -> Result<Role, Malformed> {
+    let malformed = || Malformed { field: "users[].roles[]" };
+    let role = entry.as_document().ok_or_else(malformed)?;
+    let text = |key| role.get_str(key).map(str::to_owned).map_err(|_| malformed());
+    Ok(Role { name: text("role")?, database: text("db")? })
 }
 
 #[cfg(test)]

@@ -17,6 +17,9 @@
 //! in `drive::roll`, which waits until nothing is left to do here. A reconfiguration by force is not a
 //! step: only a person can ask for one.
 //!
+//! Other users have a planner of their own, [`next_of_users`]: nothing waits for them, and they wait
+//! for nothing but a primary.
+//!
 //! A rule that is blocked does not block the rules behind it; its reason is told when no rule acts.
 //! Every reconfiguration changes at most one vote, raises the version by one and is never forced.
 
@@ -26,16 +29,19 @@ pub(super) mod mutants;
 mod rules;
 #[cfg(test)]
 mod tests;
+mod users;
 
 use std::collections::BTreeSet;
 use std::fmt;
 
 use super::outage;
 use super::topology::{Observed, Topology, View};
+use super::users::UserName;
 use super::wanted::Wanted;
 use rules::{RULES, Rule, Situation};
 
 pub use command::{Command, command};
+pub use users::{MARK, next_of_users};
 
 /// What to do now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,18 +127,34 @@ pub enum Step {
         /// Host of the primary.
         host: String,
     },
-    /// Precondition: the primary does not know the application user.
-    /// Command: `createUser` with SCRAM-SHA-256 and `readWrite` on its own database, majority write.
+    /// Precondition: the primary does not know the user.
+    /// Command: `createUser` with SCRAM-SHA-256 and its roles, majority write.
     /// Effect: applications can log in.
     /// Idempotent: an existing user is answered with "already exists", which counts as done.
     /// Crash right after: the next pass logs in as the user and finds it as wanted.
-    CreateUser,
-    /// Precondition: the wanted password is refused, or the roles are not exactly the wanted one.
+    CreateUser {
+        /// The user.
+        user: UserName,
+    },
+    /// Precondition: the wanted password is refused, or the roles are not exactly the wanted ones.
     /// Command: `updateUser` with password, mechanism and roles, majority write.
     /// Effect: new logins need the wanted password; sessions already logged in go on.
     /// Idempotent: it states the outcome, not a difference.
     /// Crash right after: as after creating.
-    UpdateUser,
+    UpdateUser {
+        /// The user.
+        user: UserName,
+    },
+    /// Precondition: the user is there and unwanted: it left the spec, which asks for pruning, or it
+    /// is the API's earlier one and no API pod uses it any more.
+    /// Command: `dropUser`, majority write.
+    /// Effect: nobody logs in as this user any more.
+    /// Idempotent: a missing user is answered with "not found", which counts as done.
+    /// Crash right after: the next pass does not find it.
+    DropUser {
+        /// The user.
+        user: UserName,
+    },
 }
 
 /// Reason of [`Step::StepDown`].
@@ -260,8 +282,9 @@ impl Step {
             Self::RevokeVote { .. } => "RevokeVote",
             Self::RemoveMember { .. } => "RemoveMember",
             Self::StepDown { .. } => STEP_DOWN,
-            Self::CreateUser => "CreateUser",
-            Self::UpdateUser => "UpdateUser",
+            Self::CreateUser { .. } => "CreateUser",
+            Self::UpdateUser { .. } => "UpdateUser",
+            Self::DropUser { .. } => "DropUser",
         }
     }
 }
@@ -276,8 +299,9 @@ impl fmt::Display for Step {
             Self::RevokeVote { host } => write!(formatter, "take the vote of {host}"),
             Self::RemoveMember { host } => write!(formatter, "remove {host} from the replica set"),
             Self::StepDown { host } => write!(formatter, "step down the primary {host}"),
-            Self::CreateUser => write!(formatter, "create the application user"),
-            Self::UpdateUser => write!(formatter, "update the application user"),
+            Self::CreateUser { user } => write!(formatter, "create user {user}"),
+            Self::UpdateUser { user } => write!(formatter, "give user {user} its password and roles"),
+            Self::DropUser { user } => write!(formatter, "drop user {user}"),
         }
     }
 }

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::mongo::config::ReplicaSetConfig;
+use crate::mongo::users::SeenUsers;
+pub use crate::mongo::users::UserState;
 
 /// How far behind the primary a member may be and still count as caught up, in seconds. An idle
 /// primary writes a no-op every ten seconds, so less would flap.
@@ -15,6 +17,8 @@ pub struct Topology {
     pub members: Vec<Observed>,
     /// The application user as the primary knows it.
     pub application_user: UserState,
+    /// All other users; none when there is no primary, or it did not say.
+    pub users: Option<SeenUsers>,
 }
 
 /// One pod and what its mongod said.
@@ -109,21 +113,6 @@ pub enum MemberState {
     Rollback,
     /// 10: no longer in the configuration.
     Removed,
-}
-
-/// The application user as the primary knows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UserState {
-    /// No primary, or it did not say.
-    Unknown,
-    /// There is no such user.
-    Missing,
-    /// It logs in with the wanted password and has exactly the wanted role.
-    Matches,
-    /// The wanted password is refused.
-    PasswordDiffers,
-    /// Its roles are not exactly the wanted one.
-    RolesDiffer,
 }
 
 /// One line of status about a member.

@@ -1,6 +1,9 @@
 //! What the replica set shall be. Pure data.
 
+use std::collections::BTreeSet;
+
 use super::config::{ConfigMember, ReplicaSetConfig};
+use super::users::{Role, User, UserName};
 use crate::password::Password;
 
 /// The replica set as planned.
@@ -15,6 +18,10 @@ pub struct Wanted {
     /// Whether the caller remembers this set as initiated. With it, members that all claim to be
     /// empty are a loss of data to report and never a reason to initiate a second, empty set.
     pub initiated_before: bool,
+    /// Users besides the application's, each with exactly these roles.
+    pub users: Vec<User>,
+    /// Users to drop where they are there.
+    pub unwanted_users: BTreeSet<UserName>,
 }
 
 /// One planned member.
@@ -37,7 +44,29 @@ pub struct ApplicationUser {
     pub password: Password,
 }
 
+impl ApplicationUser {
+    /// As any other user.
+    pub fn user(&self) -> User {
+        let Self { name, database, password } = self;
+        let role = Role { name: "readWrite".to_owned(), database: database.clone() };
+        User {
+            name: UserName { name: name.clone(), database: database.clone() },
+            roles: [role].into(),
+            password: password.clone(),
+        }
+    }
+}
+
 impl Wanted {
+    /// The wanted user of this name, the application's included.
+    pub fn user(&self, name: &UserName) -> Option<User> {
+        let application = self.application_user.user();
+        if application.name == *name {
+            return Some(application);
+        }
+        self.users.iter().find(|user| user.name == *name).cloned()
+    }
+
     /// The wanted member with this host.
     pub fn member(&self, host: &str) -> Option<&WantedMember> {
         self.members.iter().find(|member| member.host == host)
@@ -139,6 +168,8 @@ mod tests {
                 password: Password::new("secret"),
             },
             initiated_before: false,
+            users: Vec::new(),
+            unwanted_users: BTreeSet::new(),
         };
         let order: Vec<_> = wanted.by_ordinal().into_iter().map(|member| member.pod.as_str()).collect();
         assert_eq!(order, ["db-9", "db-10", "odd"]);

@@ -1,6 +1,7 @@
 //! Derived settings of the replica set.
 
 mod tls;
+mod users;
 
 pub use tls::{CertificateSource, TlsPlan};
 mod indexes;
@@ -13,6 +14,7 @@ use super::resources::{self, ContainerResources};
 use crate::crd::{MongoDbSpec, Storage};
 use crate::mongo::upkeep::Requests;
 use crate::settings::Settings;
+pub use users::UserPlan;
 
 /// Smallest WiredTiger cache mongod accepts.
 const SMALLEST_CACHE: Bytes = Bytes(256 * MEBIBYTE);
@@ -38,6 +40,10 @@ pub struct MongoDbPlan {
     pub max_incoming_connections: i64,
     /// Connections the API may hold on one member: a quarter of the memory at 1 MiB each.
     pub api_connections: i64,
+    /// Users besides the API's own, by name.
+    pub users: Vec<UserPlan>,
+    /// Whether users that left the spec are dropped.
+    pub prune_users: bool,
     /// Encryption.
     pub tls: TlsPlan,
     /// Versions and indexes.
@@ -45,6 +51,11 @@ pub struct MongoDbPlan {
 }
 
 impl MongoDbPlan {
+    /// Secrets of other people that the users' passwords come from.
+    pub fn referenced_secrets(&self) -> impl Iterator<Item = &str> {
+        self.users.iter().filter_map(|user| user.password.as_ref()).map(|reference| reference.name.as_str())
+    }
+
     /// This store's side of the connection budget. Two monitoring connections per pool.
     pub fn budget(&self) -> StoreBudget {
         StoreBudget {
@@ -86,6 +97,8 @@ pub fn plan(spec: &MongoDbSpec, settings: &Settings, problems: &mut Vec<Problem>
         cache,
         max_incoming_connections,
         api_connections,
+        users: users::plan(&spec.users, problems),
+        prune_users: spec.prune_users,
         tls: tls::plan(&spec.tls, problems),
         requests,
     }

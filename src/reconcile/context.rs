@@ -18,14 +18,14 @@ use crate::drive::readiness::tell::Told;
 use crate::drive::storage::ask::Asked;
 use crate::fence::Fence;
 use crate::mongo::failover::Failovers;
-use crate::names::Identity;
+use crate::plan::Plan;
 use crate::runtime::caches::Caches;
 use crate::runtime::health::Health;
 use crate::runtime::metrics::Metrics;
 use crate::settings::Settings;
 use crate::snapshot::certificates::SelfSigned;
 use crate::snapshot::take::Connections;
-use crate::snapshot::{Children, Credentials};
+use crate::snapshot::{Children, Credentials, References};
 
 /// Shared by all passes.
 pub struct Context {
@@ -73,10 +73,15 @@ pub struct Session {
 impl Session {
     /// The cluster's credentials. What is drawn stays the same until its Secrets come back through
     /// the watch, or two passes would write two passwords.
-    pub fn credentials(&self, identity: &Identity, children: &Children) -> Credentials {
+    pub fn credentials(&self, plan: &Plan, children: &Children, references: &References) -> Credentials {
+        let identity = &plan.identity;
         let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
         let current = drawn.get_or_insert_with(|| Credentials::draw(fill_randomly)).clone();
-        let mut credentials = current.or_live(identity, children);
+        let live = current.or_live(identity, children);
+        let live = live.with_users(&plan.mongodb.users, (identity, children), references, fill_randomly);
+        let mongodb_application =
+            live.mongodb_application.with_unused_spare(&live.mongodb_password, &mut fill_randomly);
+        let mut credentials = Credentials { mongodb_application, ..live };
         if credentials.has_used_next_key() {
             credentials.mongodb_next_key = Credentials::draw(fill_randomly).mongodb_next_key;
         }

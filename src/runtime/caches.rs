@@ -4,8 +4,11 @@ pub(in crate::runtime) mod backoff;
 mod complaints;
 mod optional;
 mod prometheuses;
+mod references;
 mod shelf;
 mod watch;
+
+use std::collections::BTreeSet;
 
 use futures::stream::{BoxStream, SelectAll};
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
@@ -19,7 +22,7 @@ use kube::runtime::reflector::ObjectRef;
 use crate::desired::kinds::{PrometheusRule, ServiceMonitor};
 use crate::names::Identity;
 use crate::reconcile::Guarded;
-use crate::snapshot::{Children, Prometheuses, ServedKinds};
+use crate::snapshot::{Children, Prometheuses, References, ServedKinds};
 use complaints::Complaints;
 use optional::Optional;
 use shelf::Shelf;
@@ -45,6 +48,7 @@ pub struct Caches {
     service_monitors: Optional<ServiceMonitor>,
     complaints: Complaints,
     prometheuses: prometheuses::Watch,
+    references: references::Watches,
 }
 
 impl Caches {
@@ -71,6 +75,7 @@ impl Caches {
             service_monitors: Optional::start(client, namespace, &mut touched).await?,
             complaints: Complaints::start(client, namespace, &mut touched),
             prometheuses: prometheuses::Watch::start(client, namespace, &mut touched).await?,
+            references: references::Watches::start(client, &mut touched),
         };
         Ok((caches, touched))
     }
@@ -119,6 +124,16 @@ impl Caches {
     /// Who may take up rules and monitors, as far as it can be seen.
     pub fn prometheuses(&self) -> Prometheuses {
         self.prometheuses.seen()
+    }
+
+    /// What is known of the Secrets that a cluster's spec refers to: those named, from now on.
+    pub fn references_of<'a>(&self, cluster: &Identity, names: impl Iterator<Item = &'a str>) -> References {
+        self.references.of(cluster, names)
+    }
+
+    /// The cluster is gone, and what only it referred to is not watched any more.
+    pub fn forget_references_of(&self, namespace: &str, cluster: &str) {
+        self.references.release(namespace, cluster, &BTreeSet::new());
     }
 
     /// Optional kinds that the API server serves.

@@ -1,13 +1,22 @@
 //! Passwords of one cluster: taken from its Secrets, or drawn once. Pure; randomness comes in.
 
+mod application;
+mod users;
+
+use std::collections::BTreeMap;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::Children;
+use super::references::Unusable;
 use crate::mongo::keyfile;
 use crate::names::Identity;
 use crate::password::Password;
+pub use application::{ApplicationLogin, NextLogin};
 
+/// Key of a user's name in its Secret.
+pub const KEY_USERNAME: &str = "username";
 /// Key of the keyfile in its Secret.
 pub const KEY_KEYFILE: &str = "keyfile";
 /// Key of a password in its Secret.
@@ -30,23 +39,22 @@ pub struct Credentials {
     pub mongodb_password: Password,
     /// Password of every Redis client and replica.
     pub redis_password: Password,
+    /// Whose password `mongodb_password` is, and what comes after it.
+    pub mongodb_application: ApplicationLogin,
+    /// Passwords of the users of the spec by name, or why there is none.
+    pub mongodb_users: BTreeMap<String, Result<Password, Unusable>>,
 }
 
 impl Credentials {
     /// A complete set of new ones; `random` fills a buffer.
     pub fn draw(mut random: impl FnMut(&mut [u8])) -> Self {
-        let mut text = |bytes: usize| {
-            let mut buffer = vec![0; bytes];
-            random(&mut buffer);
-            // Letters and digits only: base64's other three characters would need escaping in URIs
-            // and in the shells of people who debug.
-            Password::new(STANDARD.encode(buffer).replace(['+', '/', '='], "x"))
-        };
         Self {
-            mongodb_keyfile: text(KEYFILE_BYTES),
-            mongodb_next_key: text(KEYFILE_BYTES),
-            mongodb_password: text(PASSWORD_BYTES),
-            redis_password: text(PASSWORD_BYTES),
+            mongodb_keyfile: text(KEYFILE_BYTES, &mut random),
+            mongodb_next_key: text(KEYFILE_BYTES, &mut random),
+            mongodb_password: text(PASSWORD_BYTES, &mut random),
+            redis_password: text(PASSWORD_BYTES, &mut random),
+            mongodb_application: ApplicationLogin::new(text(PASSWORD_BYTES, &mut random)),
+            mongodb_users: BTreeMap::new(),
         }
     }
 
@@ -64,6 +72,8 @@ impl Credentials {
             mongodb_next_key: self.mongodb_next_key,
             mongodb_password: mongodb.unwrap_or(self.mongodb_password),
             redis_password: redis.unwrap_or(self.redis_password),
+            mongodb_application: self.mongodb_application.or_live(identity, children),
+            mongodb_users: self.mongodb_users,
         }
     }
 
@@ -75,8 +85,17 @@ impl Credentials {
     /// Every one of them, for texts that must hold none.
     pub fn secrets(&self) -> Vec<Password> {
         let mut secrets = keyfile::keys(&self.mongodb_keyfile);
-        let others = [&self.mongodb_keyfile, &self.mongodb_password, &self.redis_password];
+        let application = &self.mongodb_application;
+        let others = [
+            &self.mongodb_keyfile,
+            &self.mongodb_next_key,
+            &self.mongodb_password,
+            &self.redis_password,
+            &application.spare,
+        ];
         secrets.extend(others.map(Clone::clone));
+        secrets.extend(application.next.as_ref().map(|next| next.password.clone()));
+        secrets.extend(self.mongodb_users.values().filter_map(|password| password.clone().ok()));
         secrets
     }
 
@@ -88,8 +107,19 @@ impl Credentials {
             mongodb_next_key: text(),
             mongodb_password: text(),
             redis_password: text(),
+            mongodb_application: ApplicationLogin::new(text()),
+            mongodb_users: BTreeMap::new(),
         }
     }
+}
+
+/// A new secret text.
+fn text(bytes: usize, random: &mut impl FnMut(&mut [u8])) -> Password {
+    let mut buffer = vec![0; bytes];
+    random(&mut buffer);
+    // Letters and digits only: base64's other three characters would need escaping in URIs
+    // and in the shells of people who debug.
+    Password::new(STANDARD.encode(buffer).replace(['+', '/', '='], "x"))
 }
 
 /// The password in a connection string of ours, `redis://:PASSWORD@HOST`.

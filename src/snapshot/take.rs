@@ -44,6 +44,8 @@ pub async fn take(
     let mongodb_credentials = mongo::Credentials {
         keyfile: snapshot.credentials.mongodb_keyfile.clone(),
         application_user: drive::application_user(&snapshot.credentials),
+        users: drive::database_users(plan, &snapshot.credentials),
+        asked_for: drive::users_asked_for(plan, &snapshot),
     };
     if let Err(error) = connections.mongodb.set_trust(mongodb_trust(plan, &snapshot, &mongodb_targets)) {
         tracing::warn!(%error, "connections to MongoDB stay as they are");

@@ -63,6 +63,12 @@ pub mod reason {
     pub const INDEX_BUILDING: &str = "IndexBuilding";
     /// An index cannot be had as things are; the message says which and why.
     pub const INDEX_FAILED: &str = "IndexFailed";
+    /// Every database user of the spec is as specified.
+    pub const USERS_READY: &str = "UsersReady";
+    /// MongoDB refuses to make a database user as specified; the message is the server's.
+    pub const USER_REFUSED: &str = "UserRefused";
+    /// The API gets a new password; the one before stays valid until no API pod uses it.
+    pub const ROTATING: &str = "Rotating";
     /// Pods are replaced one at a time by ones of the new template; the tier serves meanwhile.
     pub const ROLLING: &str = "Rolling";
     /// Objects were changed a moment ago; their controllers have not answered yet.

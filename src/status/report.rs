@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::core::v1::Pod;
 
-use super::{Pass, storage, tiers, upkeep};
+use super::{Pass, storage, tiers, upkeep, users};
 use crate::crd::{
     ApiStatus, CapacityStatus, ConstraintStatus, EaiserClusterStatus, Endpoints, MongoDbMemberStatus,
     MongoDbStatus, RedisShardStatus, RedisStatus,
@@ -73,6 +73,7 @@ fn mongodb(pass: &Pass<'_>, previous: Option<&MongoDbStatus>) -> MongoDbStatus {
         storage: storage::status(pass),
         replacement: pass.driven.replacement.current.clone(),
         replaced: pass.driven.replacement.done.clone(),
+        users: users::list(pass),
         forced_reconfiguration: match &pass.driven.forced {
             Verdict::Record(record) | Verdict::Close(record) => Some(record.clone()),
             _ => recorded,

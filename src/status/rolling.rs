@@ -28,7 +28,7 @@ pub(super) fn overlaid(
 /// Every wanted member votes. A set that forms, grows or shrinks has more to tell than its pods do,
 /// and is not what the spec asks for, however well it serves.
 fn is_complete(pass: &Pass<'_>) -> bool {
-    let wanted = drive::mongodb_wanted(pass.plan, &pass.snapshot.credentials, true);
+    let wanted = drive::mongodb_wanted(pass.plan, pass.snapshot, true);
     pass.snapshot.mongodb.configured().any(|(_, member)| {
         // Members that somebody added by hand are none of the spec's business.
         let ours = || member.config.members.iter().filter(|entry| wanted.pod_of(&entry.host).is_some());

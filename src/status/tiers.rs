@@ -149,7 +149,7 @@ fn mongodb(pass: &Pass<'_>, scene: Scene<'_>) -> Verdict {
 
 /// Members that somebody added by hand are left alone, and not kept quiet about.
 fn strangers(pass: &Pass<'_>) -> String {
-    let wanted = drive::mongodb_wanted(pass.plan, &pass.snapshot.credentials, true);
+    let wanted = drive::mongodb_wanted(pass.plan, pass.snapshot, true);
     let Some((_, primary)) = pass.snapshot.mongodb.primary() else { return String::new() };
     let strangers = wanted.strangers(&primary.config);
     let named: Vec<&str> = strangers.iter().map(|entry| entry.host.as_str()).collect();

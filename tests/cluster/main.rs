@@ -33,6 +33,7 @@ mod mongodb_replace;
 mod mongodb_storage;
 mod mongodb_survival;
 mod mongodb_tls;
+mod mongodb_users;
 mod mongodb_wrong_inputs;
 mod monitoring;
 mod network;

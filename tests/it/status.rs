@@ -13,7 +13,7 @@ use eaiser_operator::mongo::upkeep::{IndexState, State, Upkeep};
 use eaiser_operator::plan::{Mode, Plan, Problem, Problems};
 use eaiser_operator::redis_cluster::{WaitReason, Waiting};
 use eaiser_operator::settings::Settings;
-use eaiser_operator::snapshot::{Children, ServedKinds, Snapshot};
+use eaiser_operator::snapshot::{Children, Credentials, Reference, References, ServedKinds, Snapshot};
 use eaiser_operator::status::{self, Pass};
 use eaiser_operator::{manifest, mongo, redis_cluster};
 use k8s_openapi::api::apps::v1::Deployment;
@@ -73,7 +73,19 @@ fn driven(mongodb: mongo::Next, redis: redis_cluster::Next) -> Driven {
     let forced = Verdict::Unasked { token: "uid".to_owned() };
     let (upkeep, replacement) = (Upkeep::default(), Replacement::default());
     let (done, failed, took) = (Vec::new(), Vec::new(), Vec::new());
-    Driven { mongodb, redis, rolls, forced, upkeep, done, failed, took, refused: None, replacement }
+    Driven {
+        mongodb,
+        mongodb_user: None,
+        redis,
+        rolls,
+        forced,
+        upkeep,
+        replacement,
+        done,
+        failed,
+        took,
+        refused: None,
+    }
 }
 
 fn settled() -> Driven {
@@ -180,6 +192,27 @@ fn ready_without_an_index_that_cannot_be_built() {
     let upkeep = Upkeep { indexes: vec![index], ..Upkeep::default() };
     let driven = Driven { upkeep, ..settled() };
     check("index", &compute(&plan, running(&plan), &Applied::default(), &driven), false);
+}
+
+#[test]
+fn ready_and_the_password_of_a_user_missing() {
+    let text = std::fs::read_to_string("examples/eaiser.yaml").unwrap();
+    let mut document = manifest::clusters(&text).unwrap().remove(0);
+    let reference = json!({"name": "reporting-login", "key": "password"});
+    document["spec"]["mongodb"]["users"] = json!([{"name": "reporting", "passwordSecretRef": reference}]);
+    let plan = manifest::plan(&document, &Settings::default()).unwrap();
+    let children = running(&plan);
+    let missing = References([("reporting-login".to_owned(), Reference::Missing)].into());
+    let credentials = Credentials::placeholder().with_users(
+        &plan.mongodb.users,
+        (&plan.identity, &children),
+        &missing,
+        |_| {},
+    );
+    let snapshot = Snapshot { children, credentials, ..Snapshot::offline(ServedKinds::default()) };
+    let (applied, driven) = (Applied::default(), settled());
+    let pass = Pass { plan: &plan, snapshot: &snapshot, applied: Ok(&applied), driven: &driven };
+    check("users", &status::compute(&pass, Some(GENERATION), None, &now()), false);
 }
 
 #[test]

@@ -29,6 +29,7 @@ var wanted = map[string]status.Status{
 	"unreadable": status.FailedStatus,
 	"paused":     status.CurrentStatus,
 	"stopped":    status.InProgressStatus,
+	"users":      status.CurrentStatus,
 	"deleting":   status.TerminatingStatus,
 	"index":      status.FailedStatus,
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use futures::StreamExt;
 use futures::stream;
 use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, DynamicObject};
 use kube::{Resource, ResourceExt};
 use serde::de::DeserializeOwned;
@@ -24,7 +25,7 @@ use crate::manifest;
 use crate::mongo::Facts;
 use crate::names::Identity;
 use crate::plan::{self, Plan, Problems};
-use crate::snapshot::{Certificates, Children, Credentials, ServedKinds, Snapshot};
+use crate::snapshot::{Certificates, Children, Credentials, Reference, References, ServedKinds, Snapshot};
 use crate::status::remembered;
 
 /// Look-ups at a time of objects whose names might be taken.
@@ -131,11 +132,14 @@ async fn finish(
     let operator = settings::of_operator(kubernetes, &identity.namespace).await;
     let settings =
         settings::settle(question.given, operator.as_ref(), seen.cluster.as_ref(), &seen.snapshot.children);
-    seen.snapshot.credentials = Credentials::placeholder().or_live(&identity, &seen.snapshot.children);
     let name = identity.name.clone();
     let plan: Plan =
         plan::plan(identity, &spec, &settings).map_err(|problems| Error::Problems { name, problems })?;
     seen.snapshot.certificates = Certificates::placeholder(&plan, &seen.snapshot.children);
+    seen.snapshot.credentials = credentials(kubernetes, &plan, &seen.snapshot.children).await;
+    if let Some(cluster) = &seen.cluster {
+        seen.snapshot.requests = cluster.annotations().clone();
+    }
     let mut comparison = Comparison::new(&plan, &spec, &seen);
     if operator.is_none() && comparison.exists && comparison.has_changes() {
         comparison.notes.push(
@@ -144,6 +148,24 @@ async fn finish(
     }
     mark_taken_names(kubernetes, &mut comparison).await;
     Ok(comparison)
+}
+
+/// Passwords as the operator would find them; `<generated>` stands for those it would draw. A Secret of
+/// somebody else that the caller may not read counts as not read.
+async fn credentials(kubernetes: &Kubernetes, plan: &Plan, children: &Children) -> Credentials {
+    let identity = &plan.identity;
+    let secrets: Api<Secret> = Api::namespaced(kubernetes.client.clone(), &identity.namespace);
+    let mut references = References::default();
+    for name in plan.mongodb.referenced_secrets() {
+        let found = match secrets.get_opt(name).await {
+            Ok(Some(secret)) => Reference::Found(Arc::new(secret.data.unwrap_or_default())),
+            Ok(None) => Reference::Missing,
+            Err(_) => continue,
+        };
+        references.0.insert(name.to_owned(), found);
+    }
+    let live = Credentials::placeholder().or_live(identity, children);
+    live.with_users(&plan.mongodb.users, (identity, children), &references, |_| {})
 }
 
 /// A name that our labels do not select may still be taken by somebody's object.

@@ -15,7 +15,7 @@ use crate::crd::rules;
 pub struct IndexSpec {
     /// Database of the collection. Default: the database the application's user may write, `eaiser`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 63), extend("x-kubernetes-validations" = rules::database()))]
+    #[schemars(length(min = 1, max = 63), extend("x-kubernetes-validations" = rules::application_database()))]
     pub database: Option<String>,
     /// Collection the index belongs to. It is created when it does not exist.
     #[schemars(length(min = 1, max = 120), extend("x-kubernetes-validations" = rules::collection()))]

@@ -47,7 +47,7 @@ pub fn build(plan: &Plan, snapshot: &Snapshot, stage: Stage) -> Deployment {
             template: PodTemplateSpec {
                 metadata: Some(meta::template(
                     identity.labels(Tier::Api),
-                    [(ANNOTATION_CONFIGURATION.to_owned(), secrets_digest(plan, snapshot))].into(),
+                    [(ANNOTATION_CONFIGURATION.to_owned(), configuration_digest(plan, snapshot))].into(),
                 )),
                 spec: Some(pod_spec(plan, snapshot)),
             },
@@ -57,11 +57,12 @@ pub fn build(plan: &Plan, snapshot: &Snapshot, stage: Stage) -> Deployment {
     }
 }
 
-/// The backend reads its connection Secrets once, at start.
-fn secrets_digest(plan: &Plan, snapshot: &Snapshot) -> String {
+/// The backend reads its connection Secrets once, at start. What is meant is what the live Secret
+/// holds: a pod must not start for a new login before it can read it.
+pub fn configuration_digest(plan: &Plan, snapshot: &Snapshot) -> String {
     let credentials = &snapshot.credentials;
-    let uri = mongodb::uri(plan, crate::names::APPLICATION_USER, &credentials.mongodb_password);
-    let uri = tls::uri(uri, tls::now(plan, snapshot));
+    let user = mongodb::rotation::name(credentials.mongodb_application.user);
+    let uri = mongodb::uri(plan, snapshot, &user, &credentials.mongodb_password);
     let authorities = tls::api_authorities(plan, snapshot);
     let texts = [uri.as_str(), credentials.redis_password.expose()];
     meta::digest(texts.into_iter().chain(authorities.as_deref()))

@@ -83,9 +83,12 @@ fn io_error_in(message: &str) -> &str {
 pub fn is_done(step: &Step, code: i32) -> bool {
     const ALREADY_INITIALIZED: i32 = 23;
     const USER_ALREADY_EXISTS: i32 = 51003;
+    const USER_NOT_FOUND: i32 = 11;
     matches!(
         (step, code),
-        (Step::Initiate { .. }, ALREADY_INITIALIZED) | (Step::CreateUser, USER_ALREADY_EXISTS)
+        (Step::Initiate { .. }, ALREADY_INITIALIZED)
+            | (Step::CreateUser { .. }, USER_ALREADY_EXISTS)
+            | (Step::DropUser { .. }, USER_NOT_FOUND)
     )
 }
 

@@ -3,6 +3,7 @@
 //! `MONGOD=/path/to/mongod cargo test --lib mongo::driver::live_test -- --ignored --nocapture`
 //! with a real mongod, or with the stand-in of `tests/lab`, which its output then says.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
@@ -13,11 +14,12 @@ use std::time::{Duration, Instant};
 use mongodb::bson::doc;
 use mongodb::options::WriteConcern;
 
-use super::{Outcome, run};
+use super::{Error, Outcome, run};
 use crate::mongo::Connections;
 use crate::mongo::observe::{self, Credentials, Target};
-use crate::mongo::steps::{Next, Step, next};
+use crate::mongo::steps::{Next, Step, next, next_of_users};
 use crate::mongo::topology::{Topology, UserState, View};
+use crate::mongo::users::{Role, User, UserName};
 use crate::mongo::wanted::{ApplicationUser, Wanted, WantedMember};
 use crate::password::Password;
 
@@ -43,6 +45,8 @@ struct Lab {
     servers: Vec<Option<Server>>,
     connections: Connections,
     password: Password,
+    users: Vec<User>,
+    unwanted: BTreeSet<UserName>,
 }
 
 impl Lab {
@@ -60,6 +64,8 @@ impl Lab {
             servers: vec![None, None, None],
             connections: Connections::new(),
             password: Password::new("first p@ss:word"),
+            users: Vec::new(),
+            unwanted: BTreeSet::new(),
         };
         for pod in 0..3 {
             lab.boot(pod);
@@ -104,6 +110,8 @@ impl Lab {
             members: (0..members).map(member).collect(),
             application_user: self.user(),
             initiated_before: false,
+            users: self.users.clone(),
+            unwanted_users: self.unwanted.clone(),
         }
     }
 
@@ -115,8 +123,12 @@ impl Lab {
             address: Some(self.address(pod)),
             terminating: false,
         };
-        let credentials =
-            Credentials { keyfile: Password::new(format!("{KEY}\n")), application_user: self.user() };
+        let credentials = Credentials {
+            keyfile: Password::new(format!("{KEY}\n")),
+            application_user: self.user(),
+            users: self.users.clone(),
+            asked_for: Vec::new(),
+        };
         observe::topology(&running.map(target).collect::<Vec<_>>(), &credentials, &self.connections).await
     }
 
@@ -126,7 +138,12 @@ impl Lab {
         let mut told = String::new();
         while began.elapsed() < PATIENCE {
             let seen = self.observe().await;
-            match next(&wanted, &seen) {
+            let of_users = || next_of_users(&wanted, &seen).map(Next::Do);
+            let verdict = match next(&wanted, &seen) {
+                Next::Settled => of_users().unwrap_or(Next::Settled),
+                other => other,
+            };
+            match verdict {
                 Next::Settled => {
                     println!("{what}: settled after {:?} with {} steps", began.elapsed(), steps.len());
                     return steps;
@@ -134,10 +151,12 @@ impl Lab {
                 Next::Do(step) => {
                     let outcome = run(&step, &wanted, &seen, &self.connections).await;
                     println!("{what}: {:>6.2?} {step}: {outcome:?}", began.elapsed());
-                    if outcome.unwrap() == Outcome::Done {
+                    // What is refused is not repeated for a while, and the others go on.
+                    if matches!(outcome, Ok(Outcome::Done) | Err(Error::Refused { .. })) {
                         steps.push(step);
                         continue;
                     }
+                    outcome.unwrap();
                 }
                 Next::Wait(reason) if reason != told => {
                     println!("{what}: {:>6.2?} waits: {reason}", began.elapsed());
@@ -236,8 +255,10 @@ async fn a_set_is_formed_scaled_and_given_a_new_password() {
 
     lab.password = Password::new("second p@ss/word%");
     assert_eq!(lab.observe().await.application_user, UserState::PasswordDiffers);
-    assert_eq!(lab.settle(3, "change password").await, [Step::UpdateUser]);
+    assert_eq!(lab.settle(3, "change password").await, [Step::UpdateUser { user: lab.user().user().name }]);
     lab.write(2).await;
+
+    lab = users_come_change_and_go(lab).await;
 
     lab = hand_over_and_shrink(lab).await;
     lab.has_documents(0, 2).await;
@@ -254,6 +275,48 @@ async fn a_set_is_formed_scaled_and_given_a_new_password() {
 
     lab = lose_a_disk(lab).await;
     lab.has_documents(2, 4).await;
+}
+
+/// Users besides the application's: one of another database, one that the server refuses, one that is
+/// changed by hand, one that leaves.
+async fn users_come_change_and_go(mut lab: Lab) -> Lab {
+    let user = |name: &str, database: &str, role: &str, on: &str| User {
+        name: UserName { name: name.into(), database: database.into() },
+        roles: [Role { name: role.into(), database: on.into() }].into(),
+        password: Password::new(format!("{name}'s p@ss/word: %")),
+    };
+    lab.users = vec![
+        user("auditor", "shop", "no-such-role", "shop"),
+        user("billing", "bank", "readWrite", "bank"),
+        user("reader", "admin", "read", "shop"),
+    ];
+    let names: Vec<UserName> = lab.users.iter().map(|user| user.name.clone()).collect();
+    let steps = lab.settle(3, "users").await;
+    assert_eq!(steps, names.iter().map(|user| Step::CreateUser { user: user.clone() }).collect::<Vec<_>>());
+    let seen = lab.observe().await.users.unwrap();
+    let refusal = seen.wanted[&names[0]].refusal.clone().unwrap();
+    assert!(refusal.contains("no-such-role") && !refusal.contains("p@ss"), "{refusal}");
+    assert_eq!([&names[1], &names[2]].map(|name| seen.state(name)), [UserState::Matches; 2]);
+
+    lab.users.remove(0);
+    let primary = lab.primary().await;
+    let system = lab.connections.known(&lab.host(primary)).unwrap();
+    let by_hand = doc! { "updateUser": "billing", "pwd": "by hand", "roles": [] };
+    system.database("bank").run_command(by_hand).await.unwrap();
+    let repaired = lab.settle(3, "changed by hand").await;
+    assert_eq!(repaired, [Step::UpdateUser { user: names[1].clone() }]);
+    system.database("bank").run_command(doc! { "updateUser": "billing", "pwd": "by hand" }).await.unwrap();
+    assert_eq!(lab.observe().await.users.unwrap().state(&names[1]), UserState::PasswordDiffers);
+    assert_eq!(lab.settle(3, "password changed by hand").await.len(), 1);
+
+    lab.users.clear();
+    assert_eq!(lab.settle(3, "left and kept").await, []);
+    assert_eq!(lab.observe().await.users.unwrap().others, names[1..].iter().cloned().collect());
+    lab.unwanted = names[1..2].iter().cloned().collect();
+    assert_eq!(lab.settle(3, "dropped").await, [Step::DropUser { user: names[1].clone() }]);
+    assert_eq!(lab.observe().await.users.unwrap().others, names[2..].iter().cloned().collect());
+    lab.unwanted.clear();
+    lab
 }
 
 /// The primary is one of those that leave, so it has to hand over.

@@ -329,8 +329,9 @@ fn no_step_of_ordinary_operation_is_ever_forced() {
         Step::RevokeVote { host: host.clone() },
         Step::RemoveMember { host: host.clone() },
         Step::StepDown { host: host.clone() },
-        Step::CreateUser,
-        Step::UpdateUser,
+        Step::CreateUser { user: wanted(3).application_user.user().name },
+        Step::UpdateUser { user: wanted(3).application_user.user().name },
+        Step::DropUser { user: wanted(3).application_user.user().name },
     ] {
         let command = steps::command(&step, &wanted(3), &seen).unwrap().unwrap();
         assert!(!command.document.contains_key("force"), "{step}");

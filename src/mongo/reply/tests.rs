@@ -3,7 +3,6 @@
 use mongodb::bson::{Timestamp, doc};
 
 use super::*;
-use crate::password::Password;
 
 fn config() -> Document {
     doc! { "config": { "_id": "db", "version": 2, "term": 4, "members": [{ "_id": 0, "host": "a:27017" }] }, "ok": 1.0 }
@@ -20,10 +19,6 @@ fn status() -> Document {
             { "_id": 2, "name": "c:27017", "health": 1, "state": 5_i64 },
         ],
     }
-}
-
-fn user_wanted() -> ApplicationUser {
-    ApplicationUser { name: "app".into(), database: "shop".into(), password: Password::new("x") }
 }
 
 #[test]
@@ -66,33 +61,62 @@ fn missing_or_mistyped_fields_are_named() {
     assert_eq!(field(&config(), &doc! { "myState": 1, "members": [{ "name": "a" }] }), "members[].state");
 }
 
-#[test]
-fn an_empty_list_of_users_means_there_is_none() {
-    assert_eq!(user(&doc! { "users": [] }, &user_wanted()), Ok(None));
+fn app() -> UserName {
+    UserName { name: "app".to_owned(), database: "shop".to_owned() }
+}
+
+/// The one user of a reply.
+fn info(user: Document) -> UserInfo {
+    users(&doc! { "users": [user] }).unwrap().remove(&app()).unwrap()
 }
 
 #[test]
-fn exactly_the_one_wanted_role_matches() {
-    let matches = |roles: Vec<Document>| {
-        let reply = doc! { "users": [{ "user": "app", "db": "shop", "roles": roles }] };
-        user(&reply, &user_wanted()).unwrap().unwrap().roles_match
-    };
-    let wanted = || doc! { "role": "readWrite", "db": "shop" };
-    assert!(matches(vec![wanted()]));
-    assert!(!matches(vec![]));
-    assert!(!matches(vec![wanted(), doc! { "role": "root", "db": "admin" }]));
-    assert!(!matches(vec![doc! { "role": "readWrite", "db": "other" }]));
+fn an_empty_list_of_users_means_there_is_none() {
+    assert_eq!(users(&doc! { "users": [] }), Ok(BTreeMap::new()));
+}
+
+#[test]
+fn a_user_is_known_by_name_and_database_and_has_the_roles_of_the_reply() {
+    let roles = vec![doc! { "role": "readWrite", "db": "shop" }, doc! { "role": "read", "db": "bank" }];
+    let roles = info(doc! { "user": "app", "db": "shop", "roles": roles }).roles.unwrap();
+    let roles: Vec<String> = roles.iter().map(ToString::to_string).collect();
+    assert_eq!(roles, ["read on bank", "readWrite on shop"]);
 }
 
 #[test]
 fn a_reply_that_names_no_roles_is_no_reason_to_change_them() {
-    let info = user(&doc! { "users": [{ "user": "app" }] }, &user_wanted()).unwrap().unwrap();
-    assert!(info.roles_match);
-    assert_eq!(info.credentials, None);
+    let info = info(doc! { "user": "app", "db": "shop" });
+    assert_eq!((info.roles, info.credentials), (None, None));
+}
+
+#[test]
+fn only_custom_data_of_ours_alone_may_be_written_and_only_our_mark_counts() {
+    for (custom, marked, may_be_marked) in [
+        (None, false, true),
+        (Some(doc! {}), false, true),
+        (Some(doc! { "managedBy": "eaiser-operator" }), true, true),
+        (Some(doc! { "managedBy": "eaiser-operator", "team": "billing" }), true, false),
+        (Some(doc! { "managedBy": "somebody" }), false, false),
+    ] {
+        let mut user = doc! { "user": "app", "db": "shop" };
+        let shown = format!("{custom:?}");
+        if let Some(custom) = custom {
+            user.insert("customData", custom);
+        }
+        let info = info(user);
+        assert_eq!((info.marked, info.may_be_marked), (marked, may_be_marked), "{shown}");
+    }
 }
 
 #[test]
 fn odd_user_replies_are_named() {
-    assert_eq!(user(&doc! {}, &user_wanted()).unwrap_err().field, "users");
-    assert_eq!(user(&doc! { "users": [1] }, &user_wanted()).unwrap_err().field, "users[]");
+    let field = |reply: Document| users(&reply).unwrap_err().field;
+    assert_eq!(field(doc! {}), "users");
+    assert_eq!(field(doc! { "users": [1] }), "users[]");
+    assert_eq!(field(doc! { "users": [{ "db": "shop" }] }), "users[].user");
+    assert_eq!(field(doc! { "users": [{ "user": "app" }] }), "users[].db");
+    assert_eq!(
+        field(doc! { "users": [{ "user": "app", "db": "shop", "roles": ["read"] }] }),
+        "users[].roles[]"
+    );
 }

@@ -4,13 +4,13 @@ use std::fmt;
 
 use mongodb::bson::{Document, doc};
 
-use super::{STEP_DOWN_SECONDS, Step};
+use super::{STEP_DOWN_SECONDS, Step, users};
 use crate::mongo::config::{Malformed, ReplicaSetConfig};
 use crate::mongo::topology::Topology;
-use crate::mongo::wanted::{ApplicationUser, Wanted};
+use crate::mongo::wanted::Wanted;
 
 /// How long the server may take over a reconfiguration or a majority write, in milliseconds.
-const SERVER_TIME_LIMIT: i32 = 5_000;
+pub(super) const SERVER_TIME_LIMIT: i32 = 5_000;
 /// How long a primary stepping down waits for a secondary to catch up.
 const CATCH_UP_SECONDS: i32 = 5;
 
@@ -36,7 +36,6 @@ impl fmt::Debug for Command {
 /// The command for `step`; none when the step needs a primary and `topology` has none.
 pub fn command(step: &Step, wanted: &Wanted, topology: &Topology) -> Result<Option<Command>, Malformed> {
     let primary = topology.primary().map(|(observed, member)| (&observed.host, &member.config));
-    let user = &wanted.application_user;
     Ok(Some(match (step, primary) {
         (Step::Initiate { host }, _) => {
             let config = ReplicaSetConfig::initial(&wanted.replica_set, host);
@@ -63,8 +62,13 @@ pub fn command(step: &Step, wanted: &Wanted, topology: &Topology) -> Result<Opti
             host,
             doc! { "replSetStepDown": STEP_DOWN_SECONDS, "secondaryCatchUpPeriodSecs": CATCH_UP_SECONDS },
         ),
-        (Step::CreateUser, Some((primary, _))) => Command::user(primary, "createUser", user),
-        (Step::UpdateUser, Some((primary, _))) => Command::user(primary, "updateUser", user),
+        (
+            Step::CreateUser { user } | Step::UpdateUser { user } | Step::DropUser { user },
+            Some((primary, _)),
+        ) => {
+            let Some(document) = users::document(step, wanted, topology) else { return Ok(None) };
+            Command { host: primary.clone(), database: user.database.clone(), document }
+        }
     }))
 }
 
@@ -76,16 +80,5 @@ impl Command {
     fn reconfigure(primary: &str, config: &ReplicaSetConfig) -> Self {
         let document = doc! { "replSetReconfig": config.document().clone(), "maxTimeMS": SERVER_TIME_LIMIT };
         Self::admin(primary, document)
-    }
-
-    fn user(host: &str, name: &str, user: &ApplicationUser) -> Self {
-        let document = doc! {
-            name: &user.name,
-            "pwd": user.password.expose(),
-            "roles": [{ "role": "readWrite", "db": &user.database }],
-            "mechanisms": ["SCRAM-SHA-256"],
-            "writeConcern": { "w": "majority", "wtimeout": SERVER_TIME_LIMIT },
-        };
-        Self { host: host.to_owned(), database: user.database.clone(), document }
     }
 }

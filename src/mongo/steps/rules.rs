@@ -5,6 +5,7 @@ mod fix_host;
 use super::Step;
 use crate::mongo::config::{ConfigMember, ReplicaSetConfig};
 use crate::mongo::topology::{MemberState, Observed, Topology, UserState, View};
+use crate::mongo::users::UserName;
 use crate::mongo::wanted::{Wanted, WantedMember};
 
 /// What a rule says.
@@ -44,8 +45,10 @@ pub(super) const RULES: [fn(&Situation<'_>) -> Rule; 9] = [
 fn application_user(situation: &Situation<'_>) -> Rule {
     match situation.topology.application_user {
         UserState::Matches => Rule::Satisfied,
-        UserState::Missing => Rule::Do(Step::CreateUser),
-        UserState::PasswordDiffers | UserState::RolesDiffer => Rule::Do(Step::UpdateUser),
+        UserState::Missing => Rule::Do(Step::CreateUser { user: situation.application_user() }),
+        UserState::PasswordDiffers | UserState::RolesDiffer => {
+            Rule::Do(Step::UpdateUser { user: situation.application_user() })
+        }
         UserState::Unknown => Rule::Blocked(format!(
             "{} did not say whether the application user exists",
             situation.primary.pod
@@ -168,6 +171,10 @@ impl Rule {
 }
 
 impl<'a> Situation<'a> {
+    fn application_user(&self) -> UserName {
+        self.wanted.application_user.user().name
+    }
+
     /// What the configuration lists a wanted member as: by its host, else by another of its names.
     fn entry(&self, member: &WantedMember) -> Option<&'a ConfigMember> {
         let by_any_name = || {

@@ -27,6 +27,14 @@ fn settled(members: usize, lines: &str) -> bool {
     next(&wanted(members), &topology(lines)) == Next::Settled
 }
 
+fn create_user() -> Step {
+    Step::CreateUser { user: wanted(1).application_user.user().name }
+}
+
+fn update_user() -> Step {
+    Step::UpdateUser { user: wanted(1).application_user.user().name }
+}
+
 const THREE: &str = "0 PRIMARY vote\n 1 SECONDARY vote\n 2 SECONDARY vote";
 
 mod initiation {
@@ -289,13 +297,13 @@ mod user {
     #[test]
     fn is_created_before_other_members_join() {
         let lines = "0 PRIMARY vote\n 1 new\n 2 new";
-        assert_eq!(with(UserState::Missing, lines), Next::Do(Step::CreateUser));
+        assert_eq!(with(UserState::Missing, lines), Next::Do(create_user()));
     }
 
     #[test]
     fn is_updated_when_password_or_roles_differ() {
-        assert_eq!(with(UserState::PasswordDiffers, THREE), Next::Do(Step::UpdateUser));
-        assert_eq!(with(UserState::RolesDiffer, THREE), Next::Do(Step::UpdateUser));
+        assert_eq!(with(UserState::PasswordDiffers, THREE), Next::Do(update_user()));
+        assert_eq!(with(UserState::RolesDiffer, THREE), Next::Do(update_user()));
     }
 
     #[test]
@@ -369,7 +377,7 @@ mod commands {
 
     #[test]
     fn the_user_gets_one_role_on_its_own_database_and_a_majority_write() {
-        for (step, name) in [(Step::CreateUser, "createUser"), (Step::UpdateUser, "updateUser")] {
+        for (step, name) in [(create_user(), "createUser"), (update_user(), "updateUser")] {
             let command = command_for(&step, THREE);
             assert_eq!((command.host.as_str(), command.database.as_str()), (host(0).as_str(), "shop"));
             assert_eq!(command.document.get_str(name).unwrap(), "app");
@@ -382,7 +390,7 @@ mod commands {
 
     #[test]
     fn printing_a_command_does_not_show_the_password() {
-        let printed = format!("{:?}", command_for(&Step::CreateUser, THREE));
+        let printed = format!("{:?}", command_for(&create_user(), THREE));
         assert!(!printed.contains("wanted-password"), "{printed}");
         assert!(printed.contains("createUser"), "{printed}");
     }
@@ -390,6 +398,6 @@ mod commands {
     #[test]
     fn without_a_primary_there_is_no_command() {
         let seen = topology("0 SECONDARY vote\n 1 SECONDARY vote");
-        assert_eq!(command(&Step::CreateUser, &wanted(3), &seen), Ok(None));
+        assert_eq!(command(&create_user(), &wanted(3), &seen), Ok(None));
     }
 }

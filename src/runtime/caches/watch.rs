@@ -86,7 +86,7 @@ fn received<K: Watched>(shelf: &Shelf<K>, event: watcher::Result<Event<K>>) -> V
     }
 }
 
-fn reference((namespace, name): ClusterKey) -> ObjectRef<Guarded> {
+pub(super) fn reference((namespace, name): ClusterKey) -> ObjectRef<Guarded> {
     let cluster: ObjectRef<EaiserCluster> = ObjectRef::new(&name).within(&namespace);
     ObjectRef::new(&cluster.name).within(&namespace)
 }

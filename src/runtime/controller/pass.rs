@@ -120,6 +120,7 @@ pub(super) fn noticed(
 pub(super) fn gone(cluster: &ObjectRef<DynamicObject>, context: &Context) {
     let namespace = cluster.namespace.as_deref().unwrap_or_default();
     context.paces.forget(&ObjectRef::new(&cluster.name).within(namespace));
+    context.caches.forget_references_of(namespace, &cluster.name);
     context.metrics.clusters.remove(namespace, &cluster.name);
 }
 

@@ -188,6 +188,118 @@ func TestUsersInfoListsUsersWithTheirRoles(t *testing.T) {
 	}
 }
 
+// usersInAllDatabases asks as the operator does: for some users by name and for those it has marked.
+func usersInAllDatabases(n *node, ids ...string) map[string]bson.D {
+	mark := bson.D{{Key: "customData.managedBy", Value: "eaiser-operator"}}
+	byName := bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: append([]string{"none.none"}, ids...)}}}}
+	reply := n.must(bson.D{
+		{Key: "usersInfo", Value: bson.D{{Key: "forAllDBs", Value: true}}},
+		{Key: "filter", Value: bson.D{{Key: "$or", Value: bson.A{byName, mark}}}},
+		{Key: "showCredentials", Value: true},
+	})
+	found := map[string]bson.D{}
+	for _, entry := range reply["users"].(bson.A) {
+		user := entry.(bson.D)
+		found[fmt.Sprint(field(user, "_id"))] = user
+	}
+	return found
+}
+
+// saveUser states a user in full, with a mark of its own, in another database than admin.
+func saveUser(command, name, pwd string) bson.D {
+	return append(bson.D{{Key: command, Value: name}, {Key: "pwd", Value: pwd},
+		{Key: "roles", Value: bson.A{bson.D{{Key: "role", Value: "read"}, {Key: "db", Value: "bank"}}}}},
+		bson.E{Key: "mechanisms", Value: bson.A{"SCRAM-SHA-256"}},
+		bson.E{Key: "customData", Value: bson.D{{Key: "managedBy", Value: "eaiser-operator"}}},
+		bson.E{Key: "writeConcern", Value: bson.D{{Key: "w", Value: "majority"}, {Key: "wtimeout", Value: 5000}}})
+}
+
+func TestUsersOfAllDatabasesAreFoundByNameAndByMark(t *testing.T) {
+	t.Parallel()
+	n := startSet(t, 1)[0]
+	n.must(createUser("app", password, "readWrite", "shop"))
+	if _, err := runCommand(n.client(systemUser), "shop", saveUser("createUser", "marked", password)); err != nil {
+		t.Fatal(err)
+	}
+	found := usersInAllDatabases(n, "admin.app")
+	app, marked := found["admin.app"], found["shop.marked"]
+	if app == nil || marked == nil {
+		t.Fatalf("found %v", found)
+	}
+	if role := field(marked, "roles").(bson.A)[0].(bson.D); field(role, "role") != "read" || field(role, "db") != "bank" {
+		t.Fatalf("unexpected roles of %v", marked)
+	}
+	if fmt.Sprint(field(field(marked, "customData").(bson.D), "managedBy")) != "eaiser-operator" {
+		t.Fatalf("no mark: %v", marked)
+	}
+	// Nobody asked for it: whoever reads the reply must do without a mark.
+	for _, entry := range app {
+		if entry.Key == "customData" {
+			t.Fatalf("unexpected mark: %v", app)
+		}
+	}
+}
+
+func TestStoredCredentialsChangeWithThePasswordAndOnlyThen(t *testing.T) {
+	t.Parallel()
+	n := startSet(t, 1)[0]
+	system := n.client(systemUser)
+	if _, err := runCommand(system, "shop", saveUser("createUser", "marked", password)); err != nil {
+		t.Fatal(err)
+	}
+	credentials := func() string {
+		return fmt.Sprint(field(usersInAllDatabases(n)["shop.marked"], "credentials"))
+	}
+	first := credentials()
+	if again := credentials(); again != first || !strings.Contains(first, "SCRAM-SHA-256") {
+		t.Fatalf("%s, then %s", first, again)
+	}
+	if _, err := runCommand(system, "shop", bson.D{{Key: "updateUser", Value: "marked"}, {Key: "roles", Value: bson.A{}}}); err != nil {
+		t.Fatal(err)
+	}
+	if changed := credentials(); changed != first {
+		t.Fatalf("roles changed the credentials: %s, then %s", first, changed)
+	}
+	if _, err := runCommand(system, "shop", saveUser("updateUser", "marked", "another")); err != nil {
+		t.Fatal(err)
+	}
+	if credentials() == first {
+		t.Fatal("another password has the same credentials")
+	}
+}
+
+func TestUpdateUserStatesTheWholeUser(t *testing.T) {
+	t.Parallel()
+	n := startSet(t, 1)[0]
+	system := n.client(systemUser)
+	plain := bson.D{{Key: "createUser", Value: "marked"}, {Key: "pwd", Value: "first"}, {Key: "roles", Value: bson.A{"readWrite"}}}
+	if _, err := runCommand(system, "shop", plain); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := runCommand(system, "shop", saveUser("updateUser", "marked", password)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	login := as("marked", password)
+	login.AuthSource = "shop"
+	if _, err := runCommand(n.client(login), "bank", bson.D{{Key: "count", Value: "c"}}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := runCommand(n.client(login), "shop", bson.D{{Key: "count", Value: "c"}})
+	wantCode(t, err, 13)
+}
+
+// A user without any role on it may still be told apart from a wrong password.
+func TestConnectionStatusAnswersAUserWithoutRoles(t *testing.T) {
+	t.Parallel()
+	n := startSet(t, 1)[0]
+	n.must(bson.D{{Key: "createUser", Value: "nobody"}, {Key: "pwd", Value: password}, {Key: "roles", Value: bson.A{}}})
+	if _, err := adminCommand(n.client(as("nobody", password)), bson.D{{Key: "connectionStatus", Value: 1}}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestDroppedUserCannotLogIn(t *testing.T) {
 	t.Parallel()
 	n := startSet(t, 1)[0]

@@ -2,6 +2,7 @@
 package main
 
 import (
+	"encoding/base64"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -98,6 +99,11 @@ func (s *session) usersInfo(c command) (any, error) {
 		doc := bson.D{{Key: "_id", Value: key}, {Key: "userId", Value: u.UUID}, {Key: "user", Value: u.Name}, {Key: "db", Value: u.DB}, {Key: "roles", Value: u.Roles}, {Key: "mechanisms", Value: bson.A{mechanism}}}
 		if u.CustomData != nil {
 			doc = append(doc, bson.E{Key: "customData", Value: u.CustomData})
+		}
+		if c.flag("showCredentials") {
+			stored := bson.D{{Key: "iterationCount", Value: int32(iterations)}, {Key: "salt", Value: base64.StdEncoding.EncodeToString(u.Salt)},
+				{Key: "storedKey", Value: base64.StdEncoding.EncodeToString(u.StoredKey)}, {Key: "serverKey", Value: base64.StdEncoding.EncodeToString(u.ServerKey)}}
+			doc = append(doc, bson.E{Key: "credentials", Value: bson.D{{Key: mechanism, Value: stored}}})
 		}
 		users = append(users, doc)
 	}

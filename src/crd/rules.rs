@@ -172,7 +172,7 @@ pub(super) fn field_path() -> Value {
 /// Order of a field in an index.
 pub(super) fn index_order() -> Value {
     json!([rule(
-        "type(self) == int ? self in [1, -1] : self in ['text', '2dsphere', 'hashed']",
+        "string(self) in ['1', '-1', 'text', '2dsphere', 'hashed']",
         "must be 1, -1, text, 2dsphere or hashed",
     )])
 }

@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 
 use crate::support::cluster::{FORMED_WITHIN, ROLLED_WITHIN, condition, example_with, holds};
 use crate::support::databases;
-use crate::support::situation::{Item, Look, Row, create, record};
+use crate::support::situation::{Look, Row, create, record};
 use crate::support::until::seconds;
-use crate::support::{Cluster, Needs, Operator, World, example, scenario, until};
+use crate::support::{Cluster, Kept, Needs, Operator, World, example, scenario, until};
 
 /// A build that failed is tried again after ten seconds, and the settled cluster looked at every twenty.
 const RETRIED_WITHIN: std::time::Duration = seconds(60);
@@ -31,7 +31,7 @@ fn mongodb_wrong_inputs_are_named_lose_nothing_and_can_be_corrected() {
         without_storage_class(world, &mut table).await;
         let cluster = over_foreign_objects(world, &mut table).await;
         cluster.ready(FORMED_WITHIN).await;
-        let item = Item::keep(world).await;
+        let item = Kept::item(world).await;
         let before = database_pods(world).await;
         refused_at_once(&cluster, &mut table).await;
         wrong_versions(&cluster, &mut table).await;
@@ -125,6 +125,12 @@ async fn wrong_versions(cluster: &Cluster, table: &mut Vec<Row>) {
     look.sees("featureCompatibilityVersion that never was", "SpecValid", "SpecInvalid", &words).await;
     cluster.change(asks(&feature)).await;
     cluster.ready(FORMED_WITHIN).await;
+
+    cluster.change(json!({"mongodb": {"resources": {"requests": {"memory": "12Mi"}}}})).await;
+    let words = ["spec.mongodb.resources.limits.memory", "raise"];
+    look.sees("memory too small for the connections", "SpecValid", "SpecInvalid", &words).await;
+    cluster.change(json!({"mongodb": {"resources": example()["spec"]["mongodb"]["resources"]}})).await;
+    cluster.ready(FORMED_WITHIN).await;
 }
 
 async fn wrong_indexes(world: &World, cluster: &Cluster, table: &mut Vec<Row>) {
@@ -173,12 +179,14 @@ async fn wrong_images(cluster: &Cluster, table: &mut Vec<Row>) {
     // The pod that waits for an image is replaced at once by each correction.
     let backend = example()["spec"]["api"]["image"].clone();
     cluster.change(json!({"mongodb": {"image": backend, "version": version}})).await;
-    look.sees("image is not MongoDB", "MongoDBReady", "PodFailing", &["pod eaiser-mongodb-", "mongod"]).await;
-    let tight = json!({"requests": {"memory": "12Mi"}});
-    cluster.change(json!({"mongodb": {"image": null, "version": null, "resources": tight}})).await;
-    let words = ["pod eaiser-mongodb-", "memory limit 12Mi"];
-    look.sees("memory too small for mongod", "MongoDBReady", "OutOfMemory", &words).await;
-    cluster.change(json!({"mongodb": {"resources": example()["spec"]["mongodb"]["resources"]}})).await;
+    look.sees(
+        "image is not MongoDB",
+        "MongoDBReady",
+        "PodCrashing",
+        &["\"mongod\": executable file not found"],
+    )
+    .await;
+    cluster.change(json!({"mongodb": {"image": null, "version": null}})).await;
     cluster.ready(ROLLED_WITHIN).await;
 }
 

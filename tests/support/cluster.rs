@@ -79,7 +79,10 @@ impl Cluster {
     pub async fn try_change(&self, spec: Value) -> Result<(), String> {
         let patch = Patch::Merge(json!({"spec": spec}));
         let answer = self.api.patch(NAME, &PatchParams::default(), &patch).await;
-        answer.map(|_| ()).map_err(|error| error.to_string())
+        answer.map(|_| ()).map_err(|error| match error {
+            kube::Error::Api(status) => status.message,
+            other => other.to_string(),
+        })
     }
 
     /// Makes the operator look at it without changing anything it cares about.

@@ -6,7 +6,7 @@ use kube::api::PostParams;
 use serde_json::{Value, json};
 
 use super::cluster::condition;
-use super::{Cluster, World, http, lab, until};
+use super::{Cluster, World, lab, until};
 
 /// Kubernetes itself takes up to half a minute to find out about some of them.
 const NAMED_WITHIN: Duration = Duration::from_secs(60);
@@ -92,21 +92,4 @@ where
         + serde::de::DeserializeOwned,
 {
     world.api::<K>().create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await.unwrap();
-}
-
-/// Something written before the faults, to be read after them.
-pub struct Item(String);
-
-impl Item {
-    /// Writes it through the gateway.
-    pub async fn keep(world: &World) -> Self {
-        let written = http::post(&http::gateway(world, "/items"), &json!({"name": "kept", "value": 7})).await;
-        Self(written.unwrap().body["id"].as_str().unwrap().to_owned())
-    }
-
-    /// Reads it.
-    pub async fn is_still_there(&self, world: &World) {
-        let read = http::get(&http::gateway(world, &format!("/items/{}", self.0))).await.unwrap();
-        assert_eq!((read.status, &read.body["value"]), (200, &json!(7)), "{read:?}");
-    }
 }

@@ -98,6 +98,9 @@ impl TryFrom<IntOrString> for IndexOrder {
             IntOrString::Int(1) => Some(Self::Ascending),
             IntOrString::Int(-1) => Some(Self::Descending),
             IntOrString::Int(_) => None,
+            // Quoted numbers are what some templates make of numbers.
+            IntOrString::String(word) if word == "1" => Some(Self::Ascending),
+            IntOrString::String(word) if word == "-1" => Some(Self::Descending),
             IntOrString::String(word) => {
                 WORDS.iter().find(|(_, known)| known == word).map(|(order, _)| *order)
             }
@@ -121,6 +124,8 @@ impl JsonSchema for IndexOrder {
             "x-kubernetes-int-or-string": true,
             // Said, or kube takes a field with a default for one that may be null.
             "nullable": false,
+            // Of words; without it the API server reckons the rule on texts without end.
+            "maxLength": 8,
             "x-kubernetes-validations": rules::index_order(),
         })
     }
@@ -182,9 +187,15 @@ mod tests {
 
     #[test]
     fn any_other_order_is_refused_with_those_that_are_right() {
-        for text in [json!(0), json!(2), json!("1"), json!("ascending"), json!("2d")] {
+        for text in [json!(0), json!(2), json!("0"), json!("ascending"), json!("2d")] {
             assert!(read(&text).unwrap_err().contains("must be 1, -1, text, 2dsphere or hashed"), "{text}");
         }
+    }
+
+    #[test]
+    fn a_quoted_number_is_the_number() {
+        assert_eq!(read(&json!("1")).unwrap(), IndexOrder::Ascending);
+        assert_eq!(read(&json!("-1")).unwrap(), IndexOrder::Descending);
     }
 
     #[test]

@@ -60,7 +60,7 @@ fn adjacent(wanted: Series, pod: &str, runs: Version) -> Result<(), Held> {
     }
     let between = if to > from { stops(from + 1, to - 1) } else { stops(to + 1, from - 1) };
     Err(Held::refused(format!(
-        "{pod} runs {runs} and {wanted} is more than one major version away: go through {between}, one after the other"
+        "{pod} runs {runs} and {wanted} is more than one major version away: go through {between} first"
     )))
 }
 
@@ -71,7 +71,7 @@ fn stops(first: u16, last: u16) -> String {
         4 => "4.4".to_owned(),
         _ => format!("{major}.0"),
     });
-    names.collect::<Vec<_>>().join(" and ")
+    names.collect::<Vec<_>>().join(", then ")
 }
 
 /// The new binary starts only when the data is that of the version before.

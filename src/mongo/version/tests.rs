@@ -82,7 +82,7 @@ fn a_skipped_major_version_is_refused_with_the_way() {
     let message = refusal(&["4.4.29"; 3], "4.4", "7.0.1");
     assert_eq!(
         message,
-        "db-0 runs 4.4.29 and 7.0 is more than one major version away: go through 5.0 and 6.0, one after the other"
+        "db-0 runs 4.4.29 and 7.0 is more than one major version away: go through 5.0, then 6.0 first"
     );
     assert!(refusal(&["8.0.1"; 3], "8.0", "6.0").contains("go through 7.0"));
 }

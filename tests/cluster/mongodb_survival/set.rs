@@ -142,6 +142,15 @@ impl<'a> Set<'a> {
         .await
     }
 
+    /// Waits until the status speaks of the spec as it is now.
+    pub async fn seen_by_the_operator(&self, within: Duration) {
+        until("the status speaks of the newest spec", within, async || {
+            let object = self.cluster.get().await;
+            if is_current(&object) { Ok(()) } else { Err("an earlier one".to_owned()) }
+        })
+        .await;
+    }
+
     /// Waits until every member's pod is another than before.
     pub async fn replaced(&self, before: &[Pod]) {
         let uids: Vec<_> = before.iter().map(ResourceExt::uid).collect();

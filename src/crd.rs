@@ -17,15 +17,17 @@ pub use api::{
 };
 pub use capacity::{CapacitySpec, InstanceProfile, Objectives};
 pub use gateway::{GatewayServiceSpec, GatewaySpec, ServiceType};
-pub use mongodb::{DatabaseRole, DatabaseUser, MongoDbSpec, MongoDbTls, TlsMode};
+pub use mongodb::{
+    DatabaseRole, DatabaseUser, IndexKey, IndexOrder, IndexSpec, MongoDbSpec, MongoDbTls, TlsMode,
+};
 pub use monitoring::{MonitoringMode, MonitoringSpec};
 pub use operation::{DeletionPolicy, OperationSpec};
 pub use redis::{MaxmemoryPolicy, Persistence, RedisSpec};
 pub use resources::{ResourceAmounts, Resources, Storage};
 pub use status::{
     ApiStatus, CapacityStatus, ConstraintStatus, EaiserClusterStatus, Endpoints, ForcedOutcome,
-    ForcedReconfiguration, MongoDbMemberStatus, MongoDbStatus, MongoDbUserStatus, RedisShardStatus,
-    RedisStatus,
+    ForcedReconfiguration, MongoDbIndexStatus, MongoDbMemberStatus, MongoDbStatus, MongoDbUserStatus,
+    RedisShardStatus, RedisStatus,
 };
 
 use kube::{CustomResource, KubeSchema};

@@ -14,9 +14,10 @@ use crate::desired::mongodb::rotation::{self, Rotation};
 use crate::desired::mongodb::users;
 use crate::desired::stage::{Progress, Stage};
 use crate::mongo::forced::Verdict;
+use crate::mongo::upkeep::{self, Upkeep};
 use crate::mongo::{self, ApplicationUser, User, UserName, WantedMember};
 use crate::names::{APPLICATION_DATABASE, APPLICATION_USER, APPLICATION_USER_B, Identity};
-use crate::plan::Plan;
+use crate::plan::{Mode, Plan};
 use crate::redis_cluster::{self, WaitReason, Waiting, WantedShard};
 use crate::snapshot::{Credentials, Snapshot};
 
@@ -33,6 +34,8 @@ pub struct Steps {
     pub rolls: Rolls,
     /// What somebody asks for by force.
     pub forced: Verdict,
+    /// Versions and indexes of the replica set.
+    pub upkeep: Upkeep,
 }
 
 /// What became of the steps.
@@ -48,6 +51,8 @@ pub struct Driven {
     pub rolls: Rolls,
     /// What somebody asks for by force.
     pub forced: Verdict,
+    /// Versions and indexes of the replica set.
+    pub upkeep: Upkeep,
     /// Steps carried out: (reason, sentence).
     pub done: Vec<(&'static str, String)>,
     /// Steps that failed: (reason, sentence).
@@ -95,6 +100,7 @@ impl Driven {
             && self.mongodb_user.is_none()
             && self.redis == redis_cluster::Next::Settled
             && self.rolls.are_done()
+            && !self.upkeep.busy
     }
 }
 
@@ -114,7 +120,25 @@ pub fn next(plan: &Plan, snapshot: &Snapshot, initiated_before: bool, forced: Ve
     let mongodb_user = if busy { None } else { mongo::steps::next_of_users(&wanted, &snapshot.mongodb) };
     let redis = redis_cluster::next(&redis_wanted(plan), &snapshot.redis);
     let rolls = roll::next(plan, snapshot, &mongodb, &redis);
-    Steps { mongodb, mongodb_user, redis, rolls, forced }.within(Stage::of(plan, snapshot))
+    let upkeep = Upkeep::default();
+    let steps = Steps { mongodb, mongodb_user, redis, rolls, forced, upkeep };
+    let steps = steps.within(Stage::of(plan, snapshot));
+    let hold = match plan.mode {
+        Mode::Paused => Some("the cluster is paused".to_owned()),
+        Mode::Running | Mode::Stopped => unrest(&steps.mongodb, &steps.rolls.mongodb),
+    };
+    let upkeep = upkeep::next(&plan.mongodb.requests, &snapshot.mongodb_facts, hold.as_deref());
+    Steps { upkeep, ..steps }
+}
+
+/// Why the replica set may not be given something that takes long; none when it may.
+fn unrest(mongodb: &mongo::Next, roll: &Roll) -> Option<String> {
+    match (mongodb, roll) {
+        (mongo::Next::Settled, Roll::Done) => None,
+        (mongo::Next::Settled, Roll::Rolling { .. }) => Some("the members are being replaced".to_owned()),
+        (mongo::Next::Do(step), _) => Some(format!("first: {step}")),
+        (mongo::Next::Wait(why), _) => Some(why.clone()),
+    }
 }
 
 impl Steps {
@@ -143,17 +167,9 @@ impl Steps {
 
     /// Decided and not carried out, as while the cluster is paused.
     pub fn untaken(self) -> Driven {
-        let Self { mongodb, mongodb_user, redis, rolls, forced } = self;
-        Driven {
-            mongodb,
-            mongodb_user,
-            redis,
-            rolls,
-            forced,
-            done: Vec::new(),
-            failed: Vec::new(),
-            took: Vec::new(),
-        }
+        let Self { mongodb, mongodb_user, redis, rolls, forced, upkeep } = self;
+        let (done, failed, took) = (Vec::new(), Vec::new(), Vec::new());
+        Driven { mongodb, mongodb_user, redis, rolls, forced, upkeep, done, failed, took }
     }
 }
 

@@ -14,10 +14,16 @@
 //! | [`reply`] | server replies into plain data | no |
 //! | [`steps`] | the one next step towards what is wanted, and its command | no |
 //! | [`forced`] | the reconfiguration by force, which only a person can ask for | no |
+//! | [`facts`] | versions and indexes, as far as they are known | no |
+//! | [`version`] | versions, and which may follow which | no |
+//! | [`indexes`] | declared indexes against those that exist | no |
+//! | [`upkeep`] | what is asked of a settled set besides its members | no |
 //! | [`connections`] | one cheap client per member | yes |
 //! | [`observe`] | asks every member, never fails | yes |
+//! | [`inspect`] | finds out versions and indexes, never fails | yes |
 //! | [`driver`] | carries out one step | yes |
 //! | [`failover`] | how long there was no primary | no |
+//! | [`work`] | carries out what takes longer than a pass | yes |
 //!
 //! One pass is [`observe::topology`], [`steps::next`], and [`driver::run`] when that is
 //! [`Next::Do`]. Nothing is remembered between passes that a restart could lose.
@@ -27,8 +33,11 @@ pub mod certificate;
 pub mod config;
 pub mod connections;
 pub mod driver;
+pub mod facts;
 pub mod failover;
 pub mod forced;
+pub mod indexes;
+pub mod inspect;
 pub mod keyfile;
 pub mod observe;
 pub mod outage;
@@ -36,8 +45,11 @@ pub mod reply;
 pub mod steps;
 pub mod tls;
 pub mod topology;
+pub mod upkeep;
 pub mod users;
+pub mod version;
 pub mod wanted;
+pub mod work;
 
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -47,6 +59,7 @@ mod model;
 pub use config::ReplicaSetConfig;
 pub use connections::{Connections, Trust};
 pub use driver::{Error, Outcome};
+pub use facts::Facts;
 pub use observe::{Credentials, Target};
 pub use steps::{Next, Step};
 pub use topology::{MemberSummary, Observed, Topology, View};

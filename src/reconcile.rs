@@ -150,7 +150,8 @@ async fn carry_out(
     let seen = take::take(plan, children, credentials, context.caches.served(), &mut connections).await;
     let requests = cluster.annotations().clone();
     let prometheuses = context.caches.prometheuses();
-    let snapshot = Snapshot { prometheuses, certificates, requests, ..seen };
+    let mongodb_facts = seen.mongodb_facts.remembering(status::remembered(previous));
+    let snapshot = Snapshot { prometheuses, certificates, requests, mongodb_facts, ..seen };
     watch.lap(Phase::Snapshot, measure::Outcome::Applied);
     let look = measure::Look { topology: &snapshot.mongodb, at: Instant::now(), mode: plan.mode };
 

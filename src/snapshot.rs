@@ -44,6 +44,8 @@ pub struct Snapshot {
     pub mongodb: mongo::Topology,
     /// The key of the keyfile that each member accepted, by host.
     pub mongodb_logins: BTreeMap<String, Password>,
+    /// Versions and indexes of the replica set.
+    pub mongodb_facts: mongo::Facts,
     /// The Redis Cluster, as each node sees it.
     pub redis: redis_cluster::Topology,
 }
@@ -64,6 +66,7 @@ impl Snapshot {
             certificates: Certificates::default(),
             requests: BTreeMap::new(),
             mongodb_logins: BTreeMap::new(),
+            mongodb_facts: mongo::Facts::default(),
             redis: redis_cluster::Topology::default(),
         }
     }

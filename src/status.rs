@@ -10,6 +10,7 @@ mod report;
 mod rolling;
 mod selection;
 mod tiers;
+mod upkeep;
 mod users;
 
 #[cfg(test)]
@@ -24,6 +25,7 @@ use crate::drive::Driven;
 use crate::plan::{Mode, Plan, Problems};
 use crate::snapshot::Snapshot;
 use condition::{Verdict, reason};
+pub use upkeep::remembered;
 
 /// Everything a pass learned.
 #[derive(Debug)]
@@ -168,7 +170,7 @@ pub fn unreadable(
 /// Whether waiting cannot help: only a person can correct a name or a spec. Everything else that
 /// fails may end by itself, as a full node or a missing image do, and tools shall go on waiting.
 fn needs_a_person(reason: &str) -> bool {
-    reason == reason::FOREIGN_OBJECT
+    [reason::FOREIGN_OBJECT, reason::VERSION_REFUSED, reason::INDEX_FAILED].contains(&reason)
 }
 
 /// kstatus, which Argo CD, Flux and kpt wait by, reads two conditions of its own: they are listed
@@ -211,11 +213,13 @@ fn progressing(overall: &Verdict, tiers: &[(&'static str, Verdict)], unseen: Opt
     }
     let rolling: Vec<&str> = tiers
         .iter()
-        .filter(|(_, verdict)| verdict.reason == reason::ROLLING)
+        .filter(|(_, verdict)| [reason::ROLLING, reason::INDEX_BUILDING].contains(&verdict.reason))
         .map(|(_, verdict)| verdict.message.as_str())
         .collect();
     if !rolling.is_empty() {
-        return Verdict::on(reason::ROLLING, rolling.join("; "));
+        let first = tiers.iter().map(|(_, verdict)| verdict.reason);
+        let reason = first.into_iter().find(|reason| *reason == reason::ROLLING);
+        return Verdict::on(reason.unwrap_or(reason::INDEX_BUILDING), rolling.join("; "));
     }
     match unseen {
         Some(object) => {

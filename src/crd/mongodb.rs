@@ -1,5 +1,6 @@
 //! `spec.mongodb`: the replica set.
 
+mod indexes;
 mod users;
 
 use schemars::JsonSchema;
@@ -10,6 +11,7 @@ pub use users::{DatabaseRole, DatabaseUser};
 
 mod tls;
 
+pub use indexes::{IndexKey, IndexOrder, IndexSpec};
 pub use tls::{MongoDbTls, TlsMode};
 
 /// The MongoDB replica set.
@@ -41,6 +43,21 @@ pub struct MongoDbSpec {
     pub prune_users: bool,
     /// Encryption of the connections to and between the members. Default: none.
     pub tls: MongoDbTls,
+    /// MongoDB version the image holds, for an image whose tag does not say so. An image of another
+    /// version is taken up only when it is at most one major version away. Example: `"7.0"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 3, max = 16), extend("x-kubernetes-validations" = rules::version()))]
+    pub version: Option<String>,
+    /// Raise MongoDB's feature compatibility version to this one, once every member runs a binary of
+    /// it. From then on the version before cannot be run any more. It is never lowered. Default: leave
+    /// it as it is. Example: `"7.0"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 3, max = 8), extend("x-kubernetes-validations" = rules::series()))]
+    pub feature_compatibility_version: Option<String>,
+    /// Indexes that shall exist. They are built one at a time and never dropped.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub indexes: Vec<IndexSpec>,
 }
 
 impl Default for MongoDbSpec {
@@ -53,6 +70,9 @@ impl Default for MongoDbSpec {
             users: Vec::new(),
             prune_users: false,
             tls: MongoDbTls::default(),
+            version: None,
+            feature_compatibility_version: None,
+            indexes: Vec::new(),
         }
     }
 }

@@ -73,7 +73,7 @@ pub(super) fn role_database() -> Value {
 }
 
 /// Name of a database that may have users.
-pub(super) fn database() -> Value {
+pub(super) fn user_database() -> Value {
     json!([
         database_name(),
         rule(
@@ -152,4 +152,72 @@ pub(super) fn storage_class() -> Value {
             "storage.className cannot be changed: Kubernetes cannot move a volume to another class"
         ),
     ])
+}
+
+/// A MongoDB version.
+pub(super) fn version() -> Value {
+    json!([matches(
+        "^[1-9][0-9]?[.][0-9]{1,2}([.][0-9]{1,3})?$",
+        "must be a MongoDB version of two or three numbers, for example 7.0 or 7.0.14"
+    )])
+}
+
+/// A MongoDB series, as feature compatibility versions are called.
+pub(super) fn series() -> Value {
+    json!([matches(
+        "^[1-9][0-9]?[.][0-9]{1,2}$",
+        "must be a feature compatibility version of two numbers, for example 7.0"
+    )])
+}
+
+/// A database of applications.
+pub(super) fn database() -> Value {
+    json!([
+        matches("^[-A-Za-z0-9_]+$", "must be a database's name: letters, digits, '-' and '_'"),
+        rule(
+            "!(self in ['admin', 'config', 'local'])",
+            "must be a database of applications: admin, config and local are MongoDB's own",
+        ),
+    ])
+}
+
+/// A collection of applications.
+pub(super) fn collection() -> Value {
+    json!([
+        matches(
+            "^[A-Za-z_][-A-Za-z0-9_]*([.][-A-Za-z0-9_]+)*$",
+            "must be a collection's name: letters, digits, '-', '_' and '.', with a letter or '_' first"
+        ),
+        rule(
+            "!self.startsWith('system.')",
+            "must not begin with system.: those collections are MongoDB's own"
+        )
+    ])
+}
+
+/// Name of an index.
+pub(super) fn index_name() -> Value {
+    json!([
+        matches(
+            "^[A-Za-z0-9_][-A-Za-z0-9_.]*$",
+            "must be an index's name: letters, digits, '-', '_' and '.', with a letter, digit or '_' first"
+        ),
+        rule("self != '_id_'", "must not be _id_: that is the name of the index that always exists")
+    ])
+}
+
+/// Path of a field in a document.
+pub(super) fn field_path() -> Value {
+    json!([matches(
+        "^[A-Za-z0-9_][-A-Za-z0-9_]*([.][A-Za-z0-9_][-A-Za-z0-9_]*)*$",
+        "must be the path of a field: names of letters, digits, '-' and '_' with '.' between them"
+    )])
+}
+
+/// Order of a field in an index.
+pub(super) fn index_order() -> Value {
+    json!([rule(
+        "type(self) == int ? self in [1, -1] : self in ['text', '2dsphere', 'hashed']",
+        "must be 1, -1, text, 2dsphere or hashed",
+    )])
 }

@@ -107,6 +107,30 @@ pub struct MongoDbStatus {
     /// putting that back does nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub forced_reconfiguration: Option<ForcedReconfiguration>,
+    /// Version the members run; while they are being replaced, the lowest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Feature compatibility version: what the data may be used with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub feature_compatibility_version: Option<String>,
+    /// Indexes of the spec.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub indexes: Vec<MongoDbIndexStatus>,
+}
+
+/// One index of the spec.
+#[derive(JsonSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct MongoDbIndexStatus {
+    /// Name of the index.
+    pub name: String,
+    /// Database and collection, with a dot between them.
+    pub collection: String,
+    /// `Ready`, `Building`, `Waiting` or `Failed`.
+    pub state: String,
+    /// What it waits for, or why it cannot be built.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub message: String,
 }
 
 /// One database user.

@@ -1,6 +1,7 @@
 //! Objects of the replica set. Pure.
 
 mod connection;
+pub mod image;
 mod keyfile;
 pub mod rotation;
 mod stateful_set;
@@ -67,8 +68,16 @@ fn pods_there(identity: &Identity, snapshot: &Snapshot) -> i32 {
     ordinals.max().map_or(0, |highest| highest.saturating_add(1))
 }
 
+fn with_image(plan: &Plan, image: String) -> Plan {
+    let mut plan = plan.clone();
+    plan.mongodb.image = image;
+    plan
+}
+
 /// A stopped set has no pods and remembers how many there were.
 fn members(plan: &Plan, snapshot: &Snapshot, stage: Stage) -> StatefulSet {
+    let chosen = image::choose(plan, snapshot);
+    let plan = &with_image(plan, chosen.image);
     if stage.mongodb {
         return stateful_set::build(plan, snapshot, pods_to_keep(plan, snapshot));
     }

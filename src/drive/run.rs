@@ -10,6 +10,8 @@ use super::roll::{self, Action, Deletion, Roll};
 use super::{Database, Driven, Steps, Took, mongodb_wanted, redis_wanted};
 use crate::fence::Fence;
 use crate::mongo::forced::Verdict;
+use crate::mongo::upkeep::Task;
+use crate::mongo::work::{self, Begun};
 use crate::mongo::{self, Step};
 use crate::names::{Identity, selector_text};
 use crate::plan::Plan;
@@ -50,17 +52,18 @@ struct Edge<'a> {
 /// other database and the status go on.
 pub async fn run(plan: &Plan, snapshot: &Snapshot, steps: Steps, hands: Hands<'_>) -> Driven {
     let edge = Edge { plan, snapshot, hands };
-    let Steps { mongodb, mongodb_user, redis, rolls, forced } = steps;
+    let Steps { mongodb, mongodb_user, redis, rolls, forced, upkeep } = steps;
     // A tier rolls only when its own steps are done, unless the pod serves nobody.
-    let (members, nodes, member_pods, node_pods, force) = tokio::join!(
+    let (members, nodes, member_pods, node_pods, force, task) = tokio::join!(
         timed(Box::pin(edge.mongodb_step(&mongodb, mongodb_user.as_ref()))),
         timed(Box::pin(edge.redis_step(&redis))),
         timed(Box::pin(edge.roll(&rolls.mongodb))),
         timed(Box::pin(edge.roll(&rolls.redis))),
         timed(Box::pin(edge.force(&forced))),
+        timed(Box::pin(edge.begin(upkeep.task.as_ref()))),
     );
-    let mut driven = Steps { mongodb, mongodb_user, redis, rolls, forced }.untaken();
-    let of_mongodb = [members, member_pods, force].map(|report| (Database::MongoDb, report));
+    let mut driven = Steps { mongodb, mongodb_user, redis, rolls, forced, upkeep }.untaken();
+    let of_mongodb = [members, member_pods, force, task].map(|report| (Database::MongoDb, report));
     let of_redis = [nodes, node_pods].map(|report| (Database::Redis, report));
     for (database, report) in of_mongodb.into_iter().chain(of_redis) {
         match report {
@@ -113,6 +116,19 @@ impl Edge<'_> {
         match mongo::driver::force(act, &self.hands.connections.mongodb).await {
             Ok(()) => Some(Ok((FORCE, act.sentence().to_owned()))),
             Err(error) => Some(Err((error.reason(), error.to_string()))),
+        }
+    }
+
+    async fn begin(&self, task: Option<&Task>) -> Option<Report> {
+        let task = task?;
+        let (primary, _) = self.snapshot.mongodb.primary()?;
+        if !self.hands.fence.holds() {
+            return None;
+        }
+        match work::begin(task, &primary.host, &self.hands.connections.mongodb).await {
+            Begun::Done | Begun::UnderWay => Some(Ok((task.reason(), task.to_string()))),
+            Begun::Failed(why) => Some(Err((task.reason(), format!("could not {task}: {why}")))),
+            Begun::Retry => None,
         }
     }
 

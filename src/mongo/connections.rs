@@ -16,7 +16,10 @@ use mongodb::options::{
     AuthMechanism, ClientOptions, Credential, ServerAddress, ServerMonitoringMode, Tls, TlsOptions,
 };
 
+use super::inspect::Known;
 use super::users::{User, UserName};
+use super::version::Version;
+use super::work::Works;
 use crate::password::Password;
 use trust::Authorities;
 pub use trust::Trust;
@@ -37,6 +40,8 @@ pub struct Connections {
     verified_logins: Mutex<HashMap<UserName, Login>>,
     refusals: Mutex<HashMap<UserName, Refusal>>,
     trust: Mutex<Trusted>,
+    inspected: Mutex<Option<Known>>,
+    works: Mutex<Works>,
 }
 
 /// What the server would not make of a user.
@@ -59,6 +64,7 @@ struct Entry {
     client: Client,
     /// Whom it trusts; none where it speaks plainly. The driver may read the file at any time.
     authorities: Option<Arc<Authorities>>,
+    version: Option<Version>,
 }
 
 /// Digest of everything a login depends on: password, stored credentials and primary.
@@ -88,7 +94,7 @@ impl Connections {
         }
         let server = server(host, address, authorities.as_deref());
         let client = connect(server, "__system", "local", key.expose().to_owned())?;
-        let entry = Entry { address, key: key.clone(), client: client.clone(), authorities };
+        let entry = Entry { address, key: key.clone(), client: client.clone(), authorities, version: None };
         members.insert(host.to_owned(), entry);
         Ok(client)
     }
@@ -139,6 +145,43 @@ impl Connections {
     /// The client last used for a host.
     pub(super) fn known(&self, host: &str) -> Option<Client> {
         lock(&self.members).get(host).map(|entry| entry.client.clone())
+    }
+
+    /// Another client of a host, for what occupies a connection for long.
+    pub(super) fn another(&self, host: &str) -> Option<Client> {
+        let members = lock(&self.members);
+        let entry = members.get(host)?;
+        let server = server(host, entry.address, entry.authorities.as_deref());
+        connect(server, "__system", "local", entry.key.expose().to_owned()).ok()
+    }
+
+    /// Version of the member behind the client last used for a host.
+    pub(super) fn version(&self, host: &str) -> Option<Version> {
+        lock(&self.members).get(host).and_then(|entry| entry.version)
+    }
+
+    pub(super) fn set_version(&self, host: &str, version: Version) {
+        if let Some(entry) = lock(&self.members).get_mut(host) {
+            entry.version = Some(version);
+        }
+    }
+
+    /// What the primary said of versions and indexes last.
+    pub(super) fn inspected(&self) -> Option<Known> {
+        lock(&self.inspected).clone()
+    }
+
+    pub(super) fn set_inspected(&self, known: Known) {
+        *lock(&self.inspected) = Some(known);
+    }
+
+    pub(super) fn forget_inspected(&self) {
+        *lock(&self.inspected) = None;
+    }
+
+    /// What takes longer than a pass.
+    pub(super) fn works(&self) -> MutexGuard<'_, Works> {
+        lock(&self.works)
     }
 
     /// Drops the client of a member that did not answer; a login is tried again after that.

@@ -23,7 +23,7 @@ use crate::password::Password;
 use crate::silence::is_silence;
 
 /// Longest wait for everything one member is asked.
-const MEMBER_TIMEOUT: Duration = Duration::from_secs(3);
+pub(super) const MEMBER_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// One pod to ask.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -153,7 +153,7 @@ async fn without_configuration(client: &Client) -> View {
     }
 }
 
-fn ask(
+pub(super) fn ask(
     client: &Client,
     database: &str,
     command: Document,

@@ -4,12 +4,15 @@ mod tls;
 mod users;
 
 pub use tls::{CertificateSource, TlsPlan};
+mod indexes;
+mod versions;
 
 use super::Problem;
 use super::budget::StoreBudget;
 use super::quantity::{Bytes, MEBIBYTE};
 use super::resources::{self, ContainerResources};
 use crate::crd::{MongoDbSpec, Storage};
+use crate::mongo::upkeep::Requests;
 use crate::settings::Settings;
 pub use users::UserPlan;
 
@@ -43,6 +46,8 @@ pub struct MongoDbPlan {
     pub prune_users: bool,
     /// Encryption.
     pub tls: TlsPlan,
+    /// Versions and indexes.
+    pub requests: Requests,
 }
 
 impl MongoDbPlan {
@@ -78,9 +83,15 @@ pub fn plan(spec: &MongoDbSpec, settings: &Settings, problems: &mut Vec<Problem>
     let api_connections = memory.share(1, 4).mebibytes();
     // The API's share is 80 % of what mongod accepts, so it can never lock the operator out.
     let max_incoming_connections = api_connections * 5 / 4 + RESERVED_CONNECTIONS;
+    let image = spec.image.as_ref().unwrap_or(&settings.mongodb_image).clone();
+    let requests = Requests {
+        feature: versions::feature(spec, problems),
+        indexes: indexes::plan(&spec.indexes, problems),
+        version: versions::of_image(spec, &image, problems),
+    };
     MongoDbPlan {
         members: spec.members,
-        image: spec.image.as_ref().unwrap_or(&settings.mongodb_image).clone(),
+        image,
         storage: spec.storage.clone(),
         resources,
         cache,
@@ -89,5 +100,6 @@ pub fn plan(spec: &MongoDbSpec, settings: &Settings, problems: &mut Vec<Problem>
         users: users::plan(&spec.users, problems),
         prune_users: spec.prune_users,
         tls: tls::plan(&spec.tls, problems),
+        requests,
     }
 }

@@ -56,6 +56,8 @@ pub async fn take(
     );
     connections.redis = Some(redis);
     snapshot.mongodb_logins = connections.mongodb.logins();
+    let requests = &plan.mongodb.requests;
+    snapshot.mongodb_facts = mongo::inspect::facts(requests, &mongodb_topology, &connections.mongodb).await;
     snapshot.mongodb = mongodb_topology;
     snapshot.redis = redis_topology;
     snapshot

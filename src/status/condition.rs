@@ -61,6 +61,14 @@ pub mod reason {
     pub const USER_REFUSED: &str = "UserRefused";
     /// The API gets a new password; the one before stays valid until no API pod uses it.
     pub const ROTATING: &str = "Rotating";
+    /// The version of an image, or a feature compatibility version, may not follow what there is.
+    pub const VERSION_REFUSED: &str = "VersionRefused";
+    /// Every declared index is there.
+    pub const INDEXES_BUILT: &str = "IndexesBuilt";
+    /// An index is being built, while the database serves.
+    pub const INDEX_BUILDING: &str = "IndexBuilding";
+    /// An index cannot be had as things are; the message says which and why.
+    pub const INDEX_FAILED: &str = "IndexFailed";
     /// Pods are replaced one at a time by ones of the new template; the tier serves meanwhile.
     pub const ROLLING: &str = "Rolling";
     /// Objects were changed a moment ago; their controllers have not answered yet.

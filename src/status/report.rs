@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::core::v1::Pod;
 
-use super::{Pass, tiers, users};
+use super::{Pass, tiers, upkeep, users};
 use crate::crd::{
     ApiStatus, CapacityStatus, ConstraintStatus, EaiserClusterStatus, Endpoints, MongoDbMemberStatus,
     MongoDbStatus, RedisShardStatus, RedisStatus,
@@ -75,6 +75,7 @@ fn mongodb(pass: &Pass<'_>, previous: Option<&MongoDbStatus>) -> MongoDbStatus {
             Verdict::Record(record) | Verdict::Close(record) => Some(record.clone()),
             _ => recorded,
         },
+        ..upkeep::numbers(pass)
     }
 }
 

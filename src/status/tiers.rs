@@ -5,7 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::Pass;
 use super::blocker::{self, Scene};
 use super::condition::{Verdict, reason};
-use super::{no_primary, selection};
+use super::{no_primary, selection, upkeep};
 use crate::desired::monitoring::uses_prometheus_operator;
 use crate::names::Tier;
 use crate::plan::Replicas;
@@ -20,14 +20,16 @@ pub(super) fn verdicts(pass: &Pass<'_>, now: &Time) -> Vec<(&'static str, Verdic
         Some(foreign) if !verdict.holds => foreign.clone(),
         _ => verdict,
     };
-    vec![
+    let mut verdicts = vec![
         ("ApiReady", or_foreign(deployment(pass, scene, Tier::Api, pass.plan.api.replicas.fewest()))),
         ("GatewayReady", or_foreign(deployment(pass, scene, Tier::Gateway, pass.plan.gateway.replicas))),
-        ("MongoDBReady", or_foreign(mongodb(pass, scene))),
+        ("MongoDBReady", or_foreign(upkeep::or_refused(pass, mongodb(pass, scene)))),
         ("RedisReady", or_foreign(redis(pass, scene))),
         ("MonitoringReady", foreign.clone().unwrap_or_else(|| monitoring(pass))),
         ("AutoscalingReady", autoscaling(pass)),
-    ]
+    ];
+    verdicts.extend(upkeep::indexes(pass).map(|verdict| ("IndexesReady", verdict)));
+    verdicts
 }
 
 /// One sentence for a cluster that is ready.

@@ -31,6 +31,7 @@ mod mongodb_no_primary;
 mod mongodb_survival;
 mod mongodb_tls;
 mod mongodb_users;
+mod mongodb_wrong_inputs;
 mod monitoring;
 mod network;
 mod operation;

@@ -1,26 +1,13 @@
 //! Wrong situations: a condition names the object and the cause, and the correction leads to Ready.
 
-use std::time::{Duration, Instant};
-
 use k8s_openapi::api::core::v1::{LimitRange, PersistentVolumeClaim, ResourceQuota, Secret};
-use kube::api::{DeleteParams, ListParams, PostParams};
-use serde_json::{Value, json};
+use kube::api::{DeleteParams, ListParams};
+use serde_json::json;
 
-use crate::support::cluster::{FORMED_WITHIN, condition, example_with};
+use crate::support::cluster::{FORMED_WITHIN, example_with};
+use crate::support::situation::{Look, Row, create, record};
 use crate::support::until::seconds;
-use crate::support::{Cluster, Kept, Needs, Operator, World, example, lab, scenario, until};
-
-/// Kubernetes itself takes up to half a minute to find out about some of them.
-const NAMED_WITHIN: Duration = seconds(60);
-
-/// What was wrong and how it was told.
-struct Row {
-    situation: &'static str,
-    condition: &'static str,
-    reason: String,
-    message: String,
-    seconds: f64,
-}
+use crate::support::{Cluster, Kept, Needs, Operator, World, example, scenario};
 
 #[test]
 #[ignore = "needs a cluster: make test"]
@@ -34,7 +21,7 @@ fn each_wrong_situation_is_named_and_its_correction_leads_to_ready() {
         let item = Kept::item(world).await;
         while_it_serves(&cluster, &mut table).await;
         item.is_still_there(world).await;
-        record(&table);
+        record(&table, "situations");
     });
 }
 
@@ -115,62 +102,4 @@ async fn while_it_serves(cluster: &Cluster, table: &mut Vec<Row>) {
     look.sees("spec cannot be carried out", "SpecValid", "SpecInvalid", &["spec.api.maxReplicas"]).await;
     cluster.change(json!({"api": {"replicas": 2, "maxReplicas": null}})).await;
     cluster.ready(FORMED_WITHIN).await;
-}
-
-/// Looks for one verdict after the other and notes it.
-struct Look<'a> {
-    cluster: &'a Cluster,
-    table: &'a mut Vec<Row>,
-}
-
-impl Look<'_> {
-    async fn sees(&mut self, situation: &'static str, type_: &'static str, reason: &str, words: &[&str]) {
-        let begin = Instant::now();
-        let found = until(&format!("{type_} is {reason} and names {words:?}"), NAMED_WITHIN, async || {
-            let object = self.cluster.get().await;
-            let found = condition(&object, type_).cloned().ok_or("no such condition")?;
-            let named = found.reason == reason && words.iter().all(|word| found.message.contains(word));
-            if named { Ok(found) } else { Err(format!("{}: {}", found.reason, found.message)) }
-        })
-        .await;
-        let seconds = (begin.elapsed().as_secs_f64() * 10.0).round() / 10.0;
-        println!("{situation}: after {seconds} s {type_} {reason}: {}", found.message);
-        let Self { table, .. } = self;
-        table.push(Row {
-            situation,
-            condition: type_,
-            reason: found.reason,
-            message: found.message,
-            seconds,
-        });
-    }
-}
-
-fn record(table: &[Row]) {
-    println!("| situation | condition | reason | message | named after |\n|---|---|---|---|---|");
-    let mut rows = Vec::new();
-    for Row { situation, condition, reason, message, seconds } in table {
-        println!("| {situation} | {condition} | {reason} | {message} | {seconds} s |");
-        rows.push(json!({
-            "situation": situation, "condition": condition, "reason": reason, "message": message,
-            "secondsUntilNamed": seconds,
-        }));
-    }
-    let directory = lab::target().join("measurements");
-    std::fs::create_dir_all(&directory).unwrap();
-    let file = directory.join("situations.json");
-    std::fs::write(&file, serde_json::to_string_pretty(&rows).unwrap()).unwrap();
-    println!("{} situations, each named and corrected; in {}", table.len(), file.display());
-    assert!(table.len() >= 10);
-}
-
-async fn create<K>(world: &World, object: Value)
-where
-    K: kube::Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
-        + Clone
-        + std::fmt::Debug
-        + serde::Serialize
-        + serde::de::DeserializeOwned,
-{
-    world.api::<K>().create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await.unwrap();
 }

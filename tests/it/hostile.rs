@@ -67,7 +67,7 @@ fn hostile() -> Vec<String> {
 }
 
 /// Every text of the spec: its path in the schema, and where it stands in `complete`.
-const TEXTS: [(&str, &str); 30] = [
+const TEXTS: [(&str, &str); 36] = [
     ("api.env[].name", "/spec/api/env/0/name"),
     ("api.env[].value", "/spec/api/env/0/value"),
     ("api.env[].valueFrom.configMapKeyRef.key", "/spec/api/env/2/valueFrom/configMapKeyRef/key"),
@@ -90,9 +90,15 @@ const TEXTS: [(&str, &str); 30] = [
     ("gateway.resources.requests.cpu", "/spec/gateway/resources/requests/cpu"),
     ("gateway.resources.requests.memory", "/spec/gateway/resources/requests/memory"),
     ("gateway.service.annotations{}", "/spec/gateway/service/annotations/a"),
+    ("mongodb.featureCompatibilityVersion", "/spec/mongodb/featureCompatibilityVersion"),
     ("mongodb.image", "/spec/mongodb/image"),
+    ("mongodb.indexes[].collection", "/spec/mongodb/indexes/0/collection"),
+    ("mongodb.indexes[].database", "/spec/mongodb/indexes/0/database"),
+    ("mongodb.indexes[].keys[].field", "/spec/mongodb/indexes/0/keys/0/field"),
+    ("mongodb.indexes[].name", "/spec/mongodb/indexes/0/name"),
     ("mongodb.storage.className", "/spec/mongodb/storage/className"),
     ("mongodb.storage.size", "/spec/mongodb/storage/size"),
+    ("mongodb.version", "/spec/mongodb/version"),
     ("monitoring.ruleLabels{}", "/spec/monitoring/ruleLabels/a"),
     ("monitoring.runbookBaseUrl", "/spec/monitoring/runbookBaseUrl"),
     ("redis.image", "/spec/redis/image"),
@@ -124,7 +130,10 @@ fn complete() -> Value {
                 "envFrom": [{"secretRef": {"name": "a"}}, {"configMapRef": {"name": "a"}}],
             },
             "gateway": {"image": "a", "resources": resources, "service": {"annotations": {"a": "x"}}},
-            "mongodb": {"image": "a", "storage": storage},
+            "mongodb": {
+                "image": "a", "storage": storage, "version": "7.0", "featureCompatibilityVersion": "7.0",
+                "indexes": [{"collection": "c", "database": "d", "name": "n", "keys": [{"field": "f"}]}],
+            },
             "redis": {"image": "a", "storage": storage},
             "monitoring": {"ruleLabels": {"a": "x"}, "runbookBaseUrl": "https://a"},
         },

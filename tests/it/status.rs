@@ -8,6 +8,7 @@ use eaiser_operator::crd::EaiserClusterStatus;
 use eaiser_operator::desired;
 use eaiser_operator::drive::{Driven, Roll, Rolls};
 use eaiser_operator::mongo::forced::Verdict;
+use eaiser_operator::mongo::upkeep::{IndexState, State, Upkeep};
 use eaiser_operator::plan::{Mode, Plan, Problem, Problems};
 use eaiser_operator::redis_cluster::{WaitReason, Waiting};
 use eaiser_operator::settings::Settings;
@@ -69,16 +70,9 @@ fn running(plan: &Plan) -> Children {
 fn driven(mongodb: mongo::Next, redis: redis_cluster::Next) -> Driven {
     let rolls = Rolls { mongodb: Roll::Done, redis: Roll::Done };
     let forced = Verdict::Unasked { token: "uid".to_owned() };
-    Driven {
-        mongodb,
-        mongodb_user: None,
-        redis,
-        rolls,
-        forced,
-        done: Vec::new(),
-        failed: Vec::new(),
-        took: Vec::new(),
-    }
+    let upkeep = Upkeep::default();
+    let (done, failed, took) = (Vec::new(), Vec::new(), Vec::new());
+    Driven { mongodb, mongodb_user: None, redis, rolls, forced, upkeep, done, failed, took }
 }
 
 fn settled() -> Driven {
@@ -177,6 +171,20 @@ fn ready_and_the_password_of_a_user_missing() {
     let (applied, driven) = (Applied::default(), settled());
     let pass = Pass { plan: &plan, snapshot: &snapshot, applied: Ok(&applied), driven: &driven };
     check("users", &status::compute(&pass, Some(GENERATION), None, &now()), false);
+}
+
+#[test]
+fn ready_without_an_index_that_cannot_be_built() {
+    let plan = running_plan();
+    let index = IndexState {
+        name: "email_1".to_owned(),
+        collection: "eaiser.users".to_owned(),
+        state: State::Failed,
+        message: "DuplicateKey (11000): E11000 duplicate key error (values not shown)".to_owned(),
+    };
+    let upkeep = Upkeep { indexes: vec![index], ..Upkeep::default() };
+    let driven = Driven { upkeep, ..settled() };
+    check("index", &compute(&plan, running(&plan), &Applied::default(), &driven), false);
 }
 
 #[test]

@@ -30,6 +30,7 @@ var wanted = map[string]status.Status{
 	"stopped":    status.InProgressStatus,
 	"users":      status.CurrentStatus,
 	"deleting":   status.TerminatingStatus,
+	"index":      status.FailedStatus,
 }
 
 func TestEveryStatusIsSeenAsItIs(t *testing.T) {

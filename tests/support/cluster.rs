@@ -75,6 +75,13 @@ impl Cluster {
         self.api.patch(NAME, &PatchParams::default(), &Patch::Merge(json!({"spec": spec}))).await.unwrap();
     }
 
+    /// Tries to change its spec; the server's refusal comes back as text.
+    pub async fn try_change(&self, spec: Value) -> Result<(), String> {
+        let patch = Patch::Merge(json!({"spec": spec}));
+        let answer = self.api.patch(NAME, &PatchParams::default(), &patch).await;
+        answer.map(|_| ()).map_err(|error| error.to_string())
+    }
+
     /// Makes the operator look at it without changing anything it cares about.
     pub async fn touch(&self, round: usize) {
         let patch = json!({"metadata": {"annotations": {"test.eaiser.io/round": round.to_string()}}});

@@ -16,6 +16,7 @@ pub mod prometheus;
 pub mod proxy;
 pub mod sample;
 pub mod scenario;
+pub mod situation;
 pub mod until;
 pub mod wire;
 pub mod world;

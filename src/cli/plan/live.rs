@@ -22,9 +22,11 @@ use crate::cli::kubernetes::{self, Connection, Kubernetes, children_of};
 use crate::crd::{EaiserCluster, EaiserClusterSpec};
 use crate::desired::kinds::{PrometheusRule, ServiceMonitor};
 use crate::manifest;
+use crate::mongo::Facts;
 use crate::names::Identity;
 use crate::plan::{self, Plan, Problems};
 use crate::snapshot::{Children, Credentials, Reference, References, ServedKinds, Snapshot};
+use crate::status::remembered;
 
 /// Look-ups at a time of objects whose names might be taken.
 const CONCURRENT_READS: usize = 8;
@@ -198,7 +200,9 @@ async fn see(
     let reader = Reader { kubernetes, namespace, name, unreadable: RefCell::default() };
     let children = reader.children(served).await?;
     drop(progress);
-    let snapshot = Snapshot { children, ..Snapshot::offline(served) };
+    let before = cluster.as_ref().and_then(|cluster| cluster.status.as_ref());
+    let mongodb_facts = Facts::default().remembering(remembered(before));
+    let snapshot = Snapshot { children, mongodb_facts, ..Snapshot::offline(served) };
     Ok(Seen { cluster, snapshot, unreadable: reader.unreadable.into_inner() })
 }
 

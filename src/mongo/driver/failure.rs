@@ -96,7 +96,13 @@ pub fn is_done(step: &Step, code: i32) -> bool {
 /// decision overtaken by another, a name not yet in DNS.
 pub fn is_passing(step: &Step, code: i32) -> bool {
     const NOT_FOUND_IN_OWN_CONFIG: i32 = Failure::INVALID_REPLICA_SET_CONFIG;
-    const PASSING: [i32; 14] = [
+    // A member looks itself up by the host name it is given, which DNS may not know yet.
+    passes(code) || (matches!(step, Step::Initiate { .. }) && code == NOT_FOUND_IN_OWN_CONFIG)
+}
+
+/// The same of any command.
+pub fn passes(code: i32) -> bool {
+    const PASSING: [i32; 15] = [
         50,    // MaxTimeMSExpired
         64,    // WriteConcernFailed
         74,    // NodeNotFound: a quorum check without enough answers
@@ -104,6 +110,7 @@ pub fn is_passing(step: &Step, code: i32) -> bool {
         100,   // UnsatisfiableWriteConcern
         103,   // NewReplicaSetConfigurationIncompatible: among others, a version overtaken
         109,   // ConfigurationInProgress
+        117,   // ConflictingOperationInProgress
         189,   // PrimarySteppedDown
         262,   // ExceededTimeLimit: no secondary caught up in time
         308,   // CurrentConfigNotCommittedYet
@@ -112,8 +119,7 @@ pub fn is_passing(step: &Step, code: i32) -> bool {
         11602, // InterruptedDueToReplStateChange
         13435, // NotPrimaryNoSecondaryOk
     ];
-    // A member looks itself up by the host name it is given, which DNS may not know yet.
-    PASSING.contains(&code) || (matches!(step, Step::Initiate { .. }) && code == NOT_FOUND_IN_OWN_CONFIG)
+    PASSING.contains(&code)
 }
 
 #[cfg(test)]

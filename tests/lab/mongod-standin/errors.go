@@ -23,6 +23,8 @@ const (
 	nodeNotFound          code = 74
 	invalidConfig         code = 93
 	notYetInitialized     code = 94
+	indexOptionsConflict  code = 85
+	indexKeySpecsConflict code = 86
 	unsatisfiableConcern  code = 100
 	incompatibleConfig    code = 103
 	configInProgress      code = 109
@@ -32,6 +34,7 @@ const (
 	noTransactions        code = 263
 	configNotCommitted    code = 308
 	notWritablePrimary    code = 10107
+	duplicateKey          code = 11000
 	interruptedByState    code = 11602
 	notPrimaryNoSecondary code = 13435
 	notPrimaryOrSecondary code = 13436
@@ -45,6 +48,7 @@ var codeNames = map[code]string{
 	commandNotFound: "CommandNotFound", writeConcernFailed: "WriteConcernFailed",
 	invalidOptions: "InvalidOptions", nodeNotFound: "NodeNotFound",
 	invalidConfig: "InvalidReplicaSetConfig", notYetInitialized: "NotYetInitialized",
+	indexOptionsConflict: "IndexOptionsConflict", indexKeySpecsConflict: "IndexKeySpecsConflict", duplicateKey: "DuplicateKey",
 	unsatisfiableConcern: "UnsatisfiableWriteConcern",
 	incompatibleConfig:   "NewReplicaSetConfigurationIncompatible",
 	configInProgress:     "ConfigurationInProgress", primarySteppedDown: "PrimarySteppedDown",

@@ -51,7 +51,8 @@ type records struct {
 	Users    map[string]user            `bson:"users"` // by "db.name"
 	FCV      string                     `bson:"fcv"`
 	Sessions map[string]rememberedWrite `bson:"sessions"`
-	Order    []string                   `bson:"order"` // sessions, oldest first
+	Indexes  map[string]bson.Raw        `bson:"indexes"` // options the engine does not know, by indexKey
+	Order    []string                   `bson:"order"`   // sessions, oldest first
 	At       bson.Timestamp             `bson:"at"`
 	Term     int64                      `bson:"term"`
 	Index    uint64                     `bson:"index"` // of the last entry applied
@@ -66,7 +67,7 @@ type stateMachine struct {
 }
 
 func freshRecords() records {
-	return records{FCV: defaultFCV, Users: map[string]user{}, Sessions: map[string]rememberedWrite{}}
+	return records{FCV: defaultFCV, Users: map[string]user{}, Sessions: map[string]rememberedWrite{}, Indexes: map[string]bson.Raw{}}
 }
 
 // reset empties the state, which raft then rebuilds from snapshot and log.
@@ -174,6 +175,9 @@ func (f *stateMachine) write(e entry) any {
 		}
 	}
 	body, err := settleUpserts(f.engine.apply, e.Body)
+	if err == nil && body.Index(0).Key() == "createIndexes" {
+		body, err = f.prepareIndexes(body)
+	}
 	if err != nil {
 		return err
 	}
@@ -182,6 +186,9 @@ func (f *stateMachine) write(e entry) any {
 		// A member whose engine fails must not go on as if it had the write.
 		logLine("F", "STORAGE", "The storage engine failed; stopping", "error", err.Error())
 		os.Exit(14)
+	}
+	if truthy(reply.Lookup("ok")) {
+		f.noteIndexes(e.Body)
 	}
 	if e.Session != "" && truthy(reply.Lookup("ok")) {
 		f.remember(e, reply)

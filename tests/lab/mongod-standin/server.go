@@ -223,6 +223,9 @@ func (s *session) read(c command) (any, error) {
 	if n, _ := reply.Lookup("code").AsInt64OK(); code(n) == commandNotFound {
 		return nil, fail(commandNotFound, "no such command: '%s'", strings.TrimSpace(c.name))
 	}
+	if c.name == "listIndexes" {
+		return s.m.fsm.withOptions(c.body, reply)
+	}
 	return reply, nil
 }
 

@@ -73,7 +73,7 @@ pub(super) fn role_database() -> Value {
 }
 
 /// Name of a database that may have users.
-pub(super) fn database() -> Value {
+pub(super) fn user_database() -> Value {
     json!([
         database_name(),
         rule(

@@ -17,7 +17,7 @@ pub struct DatabaseUser {
     /// Database it logs in at (`authSource`), and of roles that name none. Default: `eaiser`, the
     /// API's. Another database makes another user, and the one before is treated as taken off the list.
     #[serde(default = "application_database")]
-    #[schemars(length(min = 1, max = 63), extend("x-kubernetes-validations" = rules::database()))]
+    #[schemars(length(min = 1, max = 63), extend("x-kubernetes-validations" = rules::user_database()))]
     pub database: String,
     /// What it may do: built-in roles, or roles that were made in the database. Default: `readWrite` on
     /// its database.

@@ -53,6 +53,7 @@ fn driven(step: Option<Step>, failed: &[&str]) -> Driven {
         forced: forced::Verdict::Unasked { token: "uid".to_owned() },
         done: Vec::new(),
         failed: failed.iter().map(|message| ("MemberDidNotAnswer", (*message).to_owned())).collect(),
+        upkeep: mongo::upkeep::Upkeep::default(),
         took: Vec::new(),
         upkeep: Upkeep::default(),
         replacement: Replacement::default(),

@@ -134,6 +134,11 @@ async fn pass(cluster: &EaiserCluster, context: &Context) -> Result<Action, Erro
     }
 }
 
+/// Whether the replica set is remembered as initiated.
+fn initiated_before(previous: Option<&EaiserClusterStatus>) -> bool {
+    previous.and_then(|status| status.mongodb.as_ref()).is_some_and(|mongodb| mongodb.initiated)
+}
+
 /// Everything that follows a valid plan.
 async fn carry_out(
     plan: &Plan,
@@ -158,10 +163,8 @@ async fn carry_out(
     watch.lap(Phase::Snapshot, measure::Outcome::Applied);
     let look = measure::Look { topology: &snapshot.mongodb, at: Instant::now(), mode: plan.mode };
 
-    let initiated_before =
-        previous.and_then(|status| status.mongodb.as_ref()).is_some_and(|mongodb| mongodb.initiated);
     let forced = drive::forced::next(plan, &snapshot, cluster, previous);
-    let steps = drive::next(plan, &snapshot, initiated_before, forced);
+    let steps = drive::next(plan, &snapshot, initiated_before(previous), forced);
     let (applied, mut driven) = if plan.mode == Mode::Paused {
         (Ok(Applied::default()), steps.untaken())
     } else {

@@ -67,7 +67,7 @@ fn hostile() -> Vec<String> {
 }
 
 /// Every text of the spec: its path in the schema, and where it stands in `complete`.
-const TEXTS: [(&str, &str); 37] = [
+const TEXTS: [(&str, &str); 43] = [
     ("api.env[].name", "/spec/api/env/0/name"),
     ("api.env[].value", "/spec/api/env/0/value"),
     ("api.env[].valueFrom.configMapKeyRef.key", "/spec/api/env/2/valueFrom/configMapKeyRef/key"),
@@ -99,6 +99,12 @@ const TEXTS: [(&str, &str); 37] = [
     ("mongodb.storage.className", "/spec/mongodb/storage/className"),
     ("mongodb.storage.size", "/spec/mongodb/storage/size"),
     ("mongodb.tls.secretName", "/spec/mongodb/tls/secretName"),
+    ("mongodb.users[].database", "/spec/mongodb/users/0/database"),
+    ("mongodb.users[].name", "/spec/mongodb/users/0/name"),
+    ("mongodb.users[].passwordSecretRef.key", "/spec/mongodb/users/0/passwordSecretRef/key"),
+    ("mongodb.users[].passwordSecretRef.name", "/spec/mongodb/users/0/passwordSecretRef/name"),
+    ("mongodb.users[].roles[].database", "/spec/mongodb/users/0/roles/0/database"),
+    ("mongodb.users[].roles[].role", "/spec/mongodb/users/0/roles/0/role"),
     ("mongodb.version", "/spec/mongodb/version"),
     ("monitoring.ruleLabels{}", "/spec/monitoring/ruleLabels/a"),
     ("monitoring.runbookBaseUrl", "/spec/monitoring/runbookBaseUrl"),
@@ -135,6 +141,10 @@ fn complete() -> Value {
                 "image": "a", "storage": storage, "version": "7.0", "featureCompatibilityVersion": "7.0",
                 "indexes": [{"collection": "c", "database": "d", "name": "n", "keys": [{"field": "f"}]}],
                 "tls": {"mode": "Require", "secretName": "a"},
+                "users": [{
+                    "name": "u", "database": "d", "passwordSecretRef": reference,
+                    "roles": [{"role": "read", "database": "d"}],
+                }],
             },
             "redis": {"image": "a", "storage": storage},
             "monitoring": {"ruleLabels": {"a": "x"}, "runbookBaseUrl": "https://a"},

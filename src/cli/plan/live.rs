@@ -67,7 +67,8 @@ pub(super) async fn compare(question: &Question<'_>) -> Result<Vec<Comparison>, 
     let mut comparisons = Vec::new();
     if let Some(documents) = documents {
         for document in &documents {
-            comparisons.push(of_file(&kubernetes, question, document).await?);
+            // On the heap: it holds a whole cluster.
+            comparisons.push(Box::pin(of_file(&kubernetes, question, document)).await?);
         }
         return Ok(comparisons);
     }

@@ -293,7 +293,7 @@ fn what_goes_first_is_waited_for() {
     let no_primary = "0 SECONDARY vote\n 1 SECONDARY vote\n 2 SECONDARY vote";
     let growing = "0 PRIMARY vote\n 1 SECONDARY vote\n 2 SECONDARY no-vote";
     let shrinking = "0 PRIMARY vote\n 1 SECONDARY vote\n 2 SECONDARY vote\n 3 SECONDARY vote";
-    let cases = [
+    let cases = vec![
         (Case::of(Some(REQUEST), no_primary), "has no primary"),
         (Case::of(Some(REQUEST), growing), "eaiser-mongodb-2 does not vote yet"),
         (Case::of(Some(REQUEST), shrinking), "eaiser-mongodb-3 is leaving"),

@@ -53,9 +53,8 @@ fn driven(step: Option<Step>, failed: &[&str]) -> Driven {
         forced: forced::Verdict::Unasked { token: "uid".to_owned() },
         done: Vec::new(),
         failed: failed.iter().map(|message| ("MemberDidNotAnswer", (*message).to_owned())).collect(),
-        upkeep: mongo::upkeep::Upkeep::default(),
-        took: Vec::new(),
         upkeep: Upkeep::default(),
+        took: Vec::new(),
         replacement: Replacement::default(),
         refused: None,
     }

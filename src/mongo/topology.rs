@@ -171,7 +171,7 @@ impl Topology {
     pub fn voter_is_up(&self, host: &str) -> bool {
         let serves =
             |state| matches!(state, MemberState::Primary | MemberState::Secondary | MemberState::Arbiter);
-        let not_ours = self.is_strange(host);
+        let not_ours = self.observed(host).is_none() && self.is_strange(host);
         self.heard(host).is_some_and(|peer| peer.healthy && serves(peer.state))
             && (not_ours || self.own_state(host).is_some_and(serves))
     }

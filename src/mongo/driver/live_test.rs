@@ -116,11 +116,10 @@ impl Lab {
     }
 
     async fn observe(&self) -> Topology {
-        let running = (0..3).filter(|pod| self.servers[*pod].is_some());
         let target = |pod| Target {
             pod: format!("db-{pod}"),
             host: self.host(pod),
-            address: Some(self.address(pod)),
+            address: self.servers[pod].is_some().then(|| self.address(pod)),
             terminating: false,
         };
         let credentials = Credentials {
@@ -129,7 +128,7 @@ impl Lab {
             users: self.users.clone(),
             asked_for: Vec::new(),
         };
-        observe::topology(&running.map(target).collect::<Vec<_>>(), &credentials, &self.connections).await
+        observe::topology(&(0..3).map(target).collect::<Vec<_>>(), &credentials, &self.connections).await
     }
 
     /// Passes until settled; the steps that were carried out.

@@ -187,7 +187,8 @@ impl<'a> Situation<'a> {
     /// Configured pods of this set that nobody wants, highest id first.
     pub(super) fn unwanted(&self) -> impl Iterator<Item = &'a ConfigMember> {
         let is_unwanted = |entry: &&ConfigMember| {
-            let pod = self.wanted.pod_of(&entry.host);
+            let asked = || self.topology.observed(&entry.host).map(|observed| observed.pod.clone());
+            let pod = self.wanted.pod_of(&entry.host).or_else(asked);
             pod.is_some_and(|pod| self.wanted.members.iter().all(|member| member.pod != pod))
         };
         let mut members: Vec<_> = self.config.members.iter().filter(is_unwanted).collect();

@@ -130,8 +130,7 @@ impl Load {
 async fn write_and_read(items: String, number: usize) -> Result<(), String> {
     let made = http::post(&items, &json!({"name": format!("item {number}"), "value": 1})).await?;
     let id = made.body["id"].as_str().ok_or_else(|| format!("{number}: POST answered {made:?}"))?;
-    let read = http::get(&format!("{items}/{id}")).await?;
-    if read.status == 200 { Ok(()) } else { Err(format!("{number}: GET answered {read:?}")) }
+    http::read_back(&format!("{items}/{id}")).await.map_err(|error| format!("{number}: {error}"))
 }
 
 /// Name of the user's Secret.

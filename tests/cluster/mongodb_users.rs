@@ -172,8 +172,7 @@ async fn traffic(url: String, mut stopped: watch::Receiver<bool>) -> Tally {
         requests.push(tokio::spawn(async move {
             let made = http::post(&url, &json!({"name": "kept", "value": 7})).await?;
             let id = made.body["id"].as_str().ok_or_else(|| format!("POST: {made:?}"))?;
-            let read = http::get(&format!("{url}/{id}")).await?;
-            if read.status == 200 { Ok(()) } else { Err(format!("GET: {read:?}")) }
+            http::read_back(&format!("{url}/{id}")).await
         }));
     }
     let mut tally = Tally { sent: 2 * requests.len(), failed: Vec::new() };

@@ -16,6 +16,9 @@ use super::cluster::NAME;
 /// Longest wait for one answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
+/// A deposed primary notices within one election time-out.
+const STALE_AT_MOST: Duration = Duration::from_secs(10);
+
 /// What came back.
 #[derive(Clone, Debug)]
 pub struct Answer {
@@ -57,6 +60,21 @@ pub async fn text(url: &str) -> Result<String, String> {
 /// A POST of JSON.
 pub async fn post(url: &str, body: &Value) -> Result<Answer, String> {
     send(&client(), Method::POST, url, Some(body)).await
+}
+
+/// Reads what was acknowledged a moment ago. A member that does not know yet that it is primary no more
+/// may answer a read from what it has (MongoDB manual, "Read Isolation, Consistency, and Recency"), so
+/// a 404 counts only when it lasts.
+pub async fn read_back(url: &str) -> Result<(), String> {
+    let begin = tokio::time::Instant::now();
+    loop {
+        let read = get(url).await?;
+        match read.status {
+            200 => return Ok(()),
+            404 if begin.elapsed() < STALE_AT_MOST => tokio::time::sleep(Duration::from_millis(200)).await,
+            _ => return Err(format!("GET {url}: {read:?}")),
+        }
+    }
 }
 
 /// Sends `rate` GETs a second for `duration`, whether or not earlier ones were answered, each over a

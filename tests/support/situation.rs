@@ -82,7 +82,7 @@ pub fn record(table: &[Row], name: &str) {
     assert!(table.len() >= 10);
 }
 
-/// Creates an object that the situation needs.
+/// Creates an object that the situation needs, once one of its name that an earlier cluster left is gone.
 pub async fn create<K>(world: &World, object: Value)
 where
     K: kube::Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
@@ -91,5 +91,12 @@ where
         + serde::Serialize
         + serde::de::DeserializeOwned,
 {
-    world.api::<K>().create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await.unwrap();
+    let object: K = serde_json::from_value(object).unwrap();
+    until("the name is free", NAMED_WITHIN, async || {
+        match world.api::<K>().create(&PostParams::default(), &object).await {
+            Err(kube::Error::Api(status)) if status.is_already_exists() => Err(status.message),
+            created => created.map(drop).map_err(|error| panic!("{error}")),
+        }
+    })
+    .await;
 }

@@ -128,7 +128,7 @@ impl Load {
 
 /// What was acknowledged is there.
 async fn write_and_read(items: String, number: usize) -> Result<(), String> {
-    let made = http::post(&items, &json!({"name": format!("item {number}"), "value": 1})).await?;
+    let made = http::post_again(&items, &json!({"name": format!("item {number}"), "value": 1})).await?;
     let id = made.body["id"].as_str().ok_or_else(|| format!("{number}: POST answered {made:?}"))?;
     http::read_back(&format!("{items}/{id}")).await.map_err(|error| format!("{number}: {error}"))
 }

@@ -16,6 +16,8 @@ use super::cluster::NAME;
 /// Longest wait for one answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Longest pause of writes while a primary hands over, on busy nodes.
+const PAUSE_AT_MOST: Duration = Duration::from_secs(10);
 /// A deposed primary notices within one election time-out.
 const STALE_AT_MOST: Duration = Duration::from_secs(10);
 
@@ -62,16 +64,31 @@ pub async fn post(url: &str, body: &Value) -> Result<Answer, String> {
     send(&client(), Method::POST, url, Some(body)).await
 }
 
+/// A POST that is sent again while the backend asks for that with 503: a primary that hands over pauses
+/// writes for a second or two.
+pub async fn post_again(url: &str, body: &Value) -> Result<Answer, String> {
+    let begin = tokio::time::Instant::now();
+    loop {
+        let answer = post(url, body).await?;
+        if answer.status != 503 || begin.elapsed() >= PAUSE_AT_MOST {
+            return Ok(answer);
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
 /// Reads what was acknowledged a moment ago. A member that does not know yet that it is primary no more
 /// may answer a read from what it has (MongoDB manual, "Read Isolation, Consistency, and Recency"), so
-/// a 404 counts only when it lasts.
+/// a 404 counts only when it lasts; so does a 503, as for a POST.
 pub async fn read_back(url: &str) -> Result<(), String> {
     let begin = tokio::time::Instant::now();
     loop {
         let read = get(url).await?;
         match read.status {
             200 => return Ok(()),
-            404 if begin.elapsed() < STALE_AT_MOST => tokio::time::sleep(Duration::from_millis(200)).await,
+            404 | 503 if begin.elapsed() < STALE_AT_MOST => {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
             _ => return Err(format!("GET {url}: {read:?}")),
         }
     }

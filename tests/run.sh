@@ -14,7 +14,7 @@ lab_name=${EAISER_TEST_LAB:-test}
 started=$SECONDS
 results=()
 again=()
-tried_again_at_most=3
+tried_again_at_most=5
 failed=0
 skipped=0
 

@@ -90,42 +90,38 @@ pub(super) async fn bring(
     if needs_handover(&child, live) {
         hand_over_replicas(&api, &child, live).await?;
     }
-    if child.resource.kind == "Secret" {
-        return bring_secret(&api, &child, live, memory).await;
+    let by_version = child.resource.kind == "Secret";
+    let body = if by_version {
+        in_version(&child, live.resource_version.as_deref())
+    } else {
+        child.rendered.clone()
+    };
+    match patch(&api, &child, OPERATOR, &body).await {
+        Ok(written) => {
+            memory.wrote(&child, written.resource_version(), Instant::now());
+            Ok(Change::Changed(label))
+        }
+        // The next pass looks at what it holds by then.
+        Err(Error::Apply { source, .. }) if by_version && is_conflict(&source) => Ok(Change::OnItsWay(label)),
+        Err(error) => Err(error),
     }
-    let written = patch(&api, &child, OPERATOR, &child.rendered).await?;
-    memory.wrote(&child, written.resource_version(), Instant::now());
-    Ok(Change::Changed(label))
+}
+
+/// The rendering, to be taken only by the object of this very version. A Secret is written so: by what
+/// it held when it was looked at a key may have been dropped that members still need, if a watch is behind.
+fn in_version(child: &Child, version: Option<&str>) -> Value {
+    let mut body = child.rendered.clone();
+    if let (Some(metadata), Some(version)) =
+        (body.get_mut("metadata").and_then(Value::as_object_mut), version)
+    {
+        metadata.insert("resourceVersion".to_owned(), Value::String(version.to_owned()));
+    }
+    body
 }
 
 #[allow(clippy::disallowed_methods, reason = "the age of an object is told by the clock")]
 fn now() -> Timestamp {
     Timestamp::now()
-}
-
-/// Changes a Secret only in the version that was looked at: by what it held a key may have been
-/// dropped that members still need, if a watch is behind.
-async fn bring_secret(
-    api: &Api<DynamicObject>,
-    child: &Child,
-    live: &Live,
-    memory: &Memory,
-) -> Result<Change, Error> {
-    let mut body = child.rendered.clone();
-    if let (Some(metadata), Some(version)) =
-        (body.get_mut("metadata").and_then(Value::as_object_mut), &live.resource_version)
-    {
-        metadata.insert("resourceVersion".to_owned(), Value::String(version.clone()));
-    }
-    match patch(api, child, OPERATOR, &body).await {
-        Ok(written) => {
-            memory.wrote(child, written.resource_version(), Instant::now());
-            Ok(Change::Changed(child.label()))
-        }
-        // The next pass looks at what it holds by then.
-        Err(Error::Apply { source, .. }) if is_conflict(&source) => Ok(Change::OnItsWay(child.label())),
-        Err(error) => Err(error),
-    }
 }
 
 /// Deletes what is to be made anew, but only this very object in this very version; a later pass finds
@@ -163,10 +159,7 @@ async fn create(
     if memory.caution.is_refused(&child.label(), Instant::now()) {
         return Ok(Change::Foreign(child.label()));
     }
-    let mut body = child.rendered.clone();
-    if let Some(metadata) = body.get_mut("metadata").and_then(Value::as_object_mut) {
-        metadata.insert("resourceVersion".to_owned(), Value::String(NO_LIVE_VERSION.to_owned()));
-    }
+    let body = in_version(child, Some(NO_LIVE_VERSION));
     match patch(&api(client, identity, &child.resource), child, OPERATOR, &body).await {
         Ok(written) => {
             memory.wrote(child, written.resource_version(), Instant::now());

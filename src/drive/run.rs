@@ -1,5 +1,6 @@
 //! Carries out what [`super::next`] decided. IO; a step that fails is reported, not returned.
 
+use std::mem::take;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::Pod;
@@ -62,31 +63,20 @@ struct Edge<'a> {
 
 /// Carries the steps out, both databases at once. A step that fails is reported, not returned: the
 /// other database and the status go on.
-pub async fn run(plan: &Plan, snapshot: &Snapshot, steps: Steps, hands: Hands<'_>) -> Driven {
+pub async fn run(plan: &Plan, snapshot: &Snapshot, mut steps: Steps, hands: Hands<'_>) -> Driven {
     let edge = Edge { plan, snapshot, hands };
-    let Steps { mongodb, mongodb_user, redis, rolls, forced, upkeep, resizes, replacement, turns } = steps;
+    let (resizes, turns) = (take(&mut steps.resizes), take(&mut steps.turns));
     // A tier rolls only when its own steps are done, unless the pod serves nobody.
     let (members, nodes, member_pods, node_pods, force, task, emptying) = tokio::join!(
-        timed(Box::pin(edge.mongodb_step(&mongodb, mongodb_user.as_ref()))),
-        timed(Box::pin(edge.redis_step(&redis))),
-        timed(Box::pin(edge.roll(&rolls.mongodb))),
-        timed(Box::pin(edge.roll(&rolls.redis))),
-        timed(Box::pin(edge.force(&forced))),
-        timed(Box::pin(edge.begin(upkeep.task.as_ref()))),
-        timed(Box::pin(edge.replace(&replacement))),
+        timed(Box::pin(edge.mongodb_step(&steps.mongodb, steps.mongodb_user.as_ref()))),
+        timed(Box::pin(edge.redis_step(&steps.redis))),
+        timed(Box::pin(edge.roll(&steps.rolls.mongodb))),
+        timed(Box::pin(edge.roll(&steps.rolls.redis))),
+        timed(Box::pin(edge.force(&steps.forced))),
+        timed(Box::pin(edge.begin(steps.upkeep.task.as_ref()))),
+        timed(Box::pin(edge.replace(&steps.replacement))),
     );
-    let mut driven = Steps {
-        resizes: Vec::new(),
-        turns: Vec::new(),
-        mongodb,
-        mongodb_user,
-        redis,
-        rolls,
-        forced,
-        upkeep,
-        replacement,
-    }
-    .untaken();
+    let mut driven = steps.untaken();
     let of_mongodb = [members, member_pods, force, task, emptying].map(|report| (Database::MongoDb, report));
     let of_redis = [nodes, node_pods].map(|report| (Database::Redis, report));
     for (database, report) in of_mongodb.into_iter().chain(of_redis) {

@@ -128,7 +128,10 @@ impl Context {
     }
 
     /// The time that status and events carry.
-    #[allow(clippy::disallowed_methods, reason = "the one place where a pass reads the clock")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "the time a pass tells people; only the age of an object is told elsewhere"
+    )]
     pub fn now(&self) -> Time {
         Time(Timestamp::now())
     }

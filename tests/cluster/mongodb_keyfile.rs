@@ -19,7 +19,7 @@ use crate::support::{Cluster, Needs, Operator, World, Writer, scenario, until};
 const KEYFILE: &str = "eaiser-mongodb-keyfile";
 
 #[test]
-#[ignore = "needs the lab: make e2e-mongo"]
+#[ignore = "needs the lab: make test"]
 fn mongodb_keyfile_rotates_under_a_writer_and_a_killed_operator() {
     scenario(Needs::Lab, seconds(500), async |world| {
         let operator = Operator::start(world);
@@ -113,7 +113,7 @@ async fn login(pod: &Pod, key: &Password) -> Result<(), String> {
 }
 
 #[test]
-#[ignore = "needs the lab: make e2e-mongo"]
+#[ignore = "needs the lab: make test"]
 fn mongodb_keyfile_asked_for_at_birth_restarts_nothing() {
     scenario(Needs::Lab, seconds(300), async |world| {
         let _operator = Operator::start(world);

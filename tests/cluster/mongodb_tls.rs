@@ -27,7 +27,7 @@ const RATE: u64 = 10;
 const CHANGED_WITHIN: Duration = Duration::from_secs(300);
 
 #[test]
-#[ignore = "needs the lab: make e2e-mongo"]
+#[ignore = "needs the lab: make test"]
 fn mongodb_tls_is_turned_on_under_load_and_plain_connections_are_refused() {
     scenario(Needs::Lab, seconds(600), async |world| {
         let _operator = Operator::start(world);
@@ -137,7 +137,7 @@ async fn write_and_read(items: String, number: usize) -> Result<(), String> {
 const OWN: &str = "own";
 
 #[test]
-#[ignore = "needs the lab: make e2e-mongo"]
+#[ignore = "needs the lab: make test"]
 fn mongodb_tls_from_a_secret_of_the_users_own_and_back_to_plain_connections() {
     scenario(Needs::Lab, seconds(600), async |world| {
         let _operator = Operator::start(world);

@@ -23,7 +23,7 @@ const RETRIED_WITHIN: std::time::Duration = seconds(60);
 const ACCOUNTS: &str = "accounts";
 
 #[test]
-#[ignore = "needs a cluster: make e2e-mongo"]
+#[ignore = "needs a cluster: make test"]
 fn mongodb_wrong_inputs_are_named_lose_nothing_and_can_be_corrected() {
     scenario(Needs::Lab, seconds(900), async |world| {
         let _operator = Operator::start(world);

@@ -71,14 +71,23 @@ fn differences(old: &Value, new: &Value, place: &str, into: &mut BTreeSet<String
     }
 }
 
+/// Where a template tells what its pods read at start: a correction of nginx.conf has to reach them, and
+/// they are replaced one after the other without a lost request.
+const GATEWAY: &str = "Deployment/eaiser-gateway";
+const CONFIGURATION: &str = "/spec/template/metadata/annotations/eaiser.io/configuration";
+
 #[test]
-fn no_pod_template_of_the_version_before_changes() {
+fn no_pod_template_of_the_version_before_changes_but_for_a_corrected_nginx_configuration() {
     let before = rendered_before();
     let now = applied_now(&before);
     assert_eq!(before.keys().collect::<Vec<_>>(), now.keys().collect::<Vec<_>>());
     for (label, old) in &before {
         let mut places = BTreeSet::new();
         differences(&old["spec"]["template"], &now[label]["spec"]["template"], "/spec/template", &mut places);
+        if label == GATEWAY {
+            assert!(places.remove(CONFIGURATION), "nothing was corrected: nothing need be excepted");
+            continue;
+        }
         assert!(
             places.is_empty(),
             "an upgrade restarts the pods of {label} for {places:?}; let src/apply/deferral.rs put that off"

@@ -66,6 +66,7 @@ fn http(plan: &Plan) -> Vec<Directive> {
             "application/json application/javascript text/css text/plain image/svg+xml",
         ),
         upstream(plan),
+        verdict(),
         front(),
         status(),
     ]);
@@ -98,28 +99,48 @@ fn upstream(plan: &Plan) -> Directive {
     ])
 }
 
+/// What becomes of a request that no pod answered. A pod is found out to be gone within a second, and a
+/// request that waits for it when names are resolved anew is given up: nginx looks for no other pod in a
+/// list that has changed meanwhile. Reads that were never sent to a pod start over, once.
+fn verdict() -> Directive {
+    let tried = "$request_method|$upstream_connect_time|$upstream_status";
+    Directive::new("map", "").expression(tried).expression("$verdict").block(vec![
+        Directive::new("default", "bad_gateway"),
+        Directive::new(r"~^(?:GET|HEAD|OPTIONS)\|(?:.*[,:]\s)?-\|", "again"),
+        Directive::new("~504$", "timeout"),
+    ])
+}
+
 fn front() -> Directive {
+    let pass = || Directive::new("proxy_pass", &format!("http://{UPSTREAM}"));
+    let when = |verdict: &str, status: &str| {
+        Directive::new("if", &format!("($verdict = {verdict})")).block(vec![Directive::new("return", status)])
+    };
     Directive::new("server", "").block(vec![
         Directive::new("listen", &format!("{GATEWAY_PORT} reuseport")),
         Directive::new("add_header", "X-Content-Type-Options nosniff always"),
         Directive::new("add_header", "X-Frame-Options DENY always"),
         Directive::new("add_header", "Referrer-Policy no-referrer always"),
-        Directive::new("location", "/").block(vec![
-            Directive::new("proxy_pass", &format!("http://{UPSTREAM}")),
-            Directive::new("proxy_http_version", "1.1"),
-            Directive::new("proxy_set_header", "Connection").expression(""),
-            Directive::new("proxy_set_header", "Host $host"),
-            Directive::new("proxy_set_header", "X-Real-IP $remote_addr"),
-            Directive::new("proxy_set_header", "X-Forwarded-For $proxy_add_x_forwarded_for"),
-            Directive::new("proxy_set_header", "X-Forwarded-Proto $scheme"),
-            Directive::new("proxy_set_header", "X-Request-Id $request_id"),
-            // A vanished pod must cost one short wait, not the client's patience.
-            Directive::new("proxy_connect_timeout", "1s"),
-            Directive::new("proxy_read_timeout", "60s"),
-            // Idempotent methods only: `non_idempotent` is left out on purpose.
-            Directive::new("proxy_next_upstream", "error timeout http_502 http_503"),
-            Directive::new("proxy_next_upstream_tries", "3"),
-            Directive::new("proxy_next_upstream_timeout", "10s"),
+        Directive::new("proxy_http_version", "1.1"),
+        Directive::new("proxy_set_header", "Connection").expression(""),
+        Directive::new("proxy_set_header", "Host $host"),
+        Directive::new("proxy_set_header", "X-Real-IP $remote_addr"),
+        Directive::new("proxy_set_header", "X-Forwarded-For $proxy_add_x_forwarded_for"),
+        Directive::new("proxy_set_header", "X-Forwarded-Proto $scheme"),
+        Directive::new("proxy_set_header", "X-Request-Id $request_id"),
+        // A vanished pod must cost one short wait, not the client's patience.
+        Directive::new("proxy_connect_timeout", "1s"),
+        Directive::new("proxy_read_timeout", "60s"),
+        // Idempotent methods only: `non_idempotent` is left out on purpose.
+        Directive::new("proxy_next_upstream", "error timeout http_502 http_503"),
+        Directive::new("proxy_next_upstream_tries", "3"),
+        Directive::new("proxy_next_upstream_timeout", "10s"),
+        Directive::new("error_page", "502 504 = @again"),
+        Directive::new("location", "/").block(vec![pass()]),
+        Directive::new("location", "@again").block(vec![
+            when("bad_gateway", "502"),
+            when("timeout", "504"),
+            pass(),
         ]),
     ])
 }

@@ -153,7 +153,7 @@ async fn carry_out(
     let children = context.caches.children_of(&plan.identity);
     let references = context.caches.references_of(&plan.identity, plan.mongodb.referenced_secrets());
     let credentials = session.credentials(plan, &children, &references);
-    let certificates = certificates::find(plan, &children, context, session).await;
+    let certificates = certificates::find(plan, &children, &references, context, session);
     let seen = take::take(plan, children, credentials, context.caches.served(), &mut connections).await;
     let requests = cluster.annotations().clone();
     let prometheuses = context.caches.prometheuses();

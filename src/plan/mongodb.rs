@@ -51,9 +51,14 @@ pub struct MongoDbPlan {
 }
 
 impl MongoDbPlan {
-    /// Secrets of other people that the users' passwords come from.
+    /// Secrets of other people that the users' passwords and the members' certificate come from.
     pub fn referenced_secrets(&self) -> impl Iterator<Item = &str> {
-        self.users.iter().filter_map(|user| user.password.as_ref()).map(|reference| reference.name.as_str())
+        let passwords = self.users.iter().filter_map(|user| user.password.as_ref());
+        let certificate = match &self.tls.source {
+            Some(CertificateSource::Secret(name)) => Some(name.as_str()),
+            Some(CertificateSource::SelfSigned) | None => None,
+        };
+        passwords.map(|reference| reference.name.as_str()).chain(certificate)
     }
 
     /// This store's side of the connection budget. Two monitoring connections per pool.

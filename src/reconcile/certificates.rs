@@ -1,7 +1,5 @@
-//! Finds the certificate that members shall use: in a Secret of somebody's, or by making one. IO.
-
-use k8s_openapi::api::core::v1::Secret;
-use kube::api::{Api, ListParams};
+//! Finds the certificate that members shall use: in a Secret of somebody's, or by making one, which
+//! takes the clock and randomness.
 
 use super::Context;
 use super::context::Session;
@@ -10,8 +8,8 @@ use crate::mongo::certificate::Demands;
 use crate::names::Identity;
 use crate::plan::Plan;
 use crate::plan::mongodb::CertificateSource;
-use crate::snapshot::Children;
 use crate::snapshot::certificates::{self, Certificates, Issued, SelfSigned};
+use crate::snapshot::{Children, References};
 
 /// How long a certificate of our own making is valid.
 const DAYS: u64 = 365;
@@ -20,9 +18,10 @@ const RENEWED_AFTER_DAYS: u64 = 243;
 const DAY: u64 = 86_400;
 
 /// What there is to encrypt with; empty while nobody asks for it.
-pub(super) async fn find(
+pub(super) fn find(
     plan: &Plan,
     children: &Children,
+    references: &References,
     context: &Context,
     session: &Session,
 ) -> Certificates {
@@ -33,11 +32,14 @@ pub(super) async fn find(
     match &plan.mongodb.tls.source {
         // Until the last member has restarted without it, it is still in use.
         None => Certificates { wanted: held.clone(), held, ..Certificates::default() },
-        Some(CertificateSource::Secret(name)) => {
-            let offered = read(context, identity, name).await;
-            let offered = offered.and_then(|secret| certificates::given(name, secret.as_ref()));
-            certificates::settle(held, offered, &format!("Secret {name}"), &demands)
-        }
+        Some(CertificateSource::Secret(name)) => match references.0.get(name) {
+            Some(found) => {
+                let offered = certificates::given(name, found);
+                certificates::settle(held, offered, &format!("Secret {name}"), &demands)
+            }
+            // Its watch has just begun, and brings the next pass.
+            None => Certificates { wanted: held.clone(), held, ..Certificates::default() },
+        },
         Some(CertificateSource::SelfSigned) => {
             let before = certificates::made_before(identity, children);
             match session.self_signed(|drawn| made(identity, before, drawn, &demands)) {
@@ -57,16 +59,6 @@ pub(super) async fn find(
                 }
             }
         }
-    }
-}
-
-/// A Secret that we do not watch, by its name. A list, since a single one is not among our rights.
-async fn read(context: &Context, identity: &Identity, name: &str) -> Result<Option<Secret>, String> {
-    let api: Api<Secret> = Api::namespaced(context.client.clone(), &identity.namespace);
-    let by_name = ListParams::default().fields(&format!("metadata.name={name}"));
-    match api.list(&by_name).await {
-        Ok(list) => Ok(list.items.into_iter().next()),
-        Err(error) => Err(format!("Secret {name} cannot be read: {error}")),
     }
 }
 

@@ -4,8 +4,8 @@ use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 
-use super::Children;
 use super::children::find;
+use super::{Children, Reference};
 use crate::mongo::authority::Authority;
 use crate::mongo::certificate::{Certificate, Demands};
 use crate::names::{ANNOTATION_RENEW_AFTER, Identity};
@@ -117,11 +117,10 @@ fn renew_after(secret: &Secret) -> Option<u64> {
 }
 
 /// The certificate in a Secret of somebody's, or what the Secret lacks.
-pub fn given(name: &str, secret: Option<&Secret>) -> Result<Certificate, String> {
-    let secret = secret.ok_or_else(|| format!("Secret {name} does not exist"))?;
+pub fn given(name: &str, found: &Reference) -> Result<Certificate, String> {
+    let Reference::Found(values) = found else { return Err(format!("Secret {name} does not exist")) };
     let value = |key: &str| {
-        let bytes = secret.data.as_ref().and_then(|data| data.get(key));
-        let text = bytes.and_then(|bytes| String::from_utf8(bytes.0.clone()).ok());
+        let text = values.get(key).and_then(|bytes| String::from_utf8(bytes.0.clone()).ok());
         text.filter(|text| !text.trim().is_empty()).ok_or_else(|| format!("Secret {name} has no {key}"))
     };
     Ok(Certificate {
@@ -155,6 +154,10 @@ pub fn settle(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use k8s_openapi::ByteString;
+
     use super::*;
     use crate::mongo::authority::Validity;
 
@@ -169,19 +172,18 @@ mod tests {
         authority.issue(&[name.to_owned()], Validity { from: NOW, days: 9 }).unwrap()
     }
 
-    fn secret(keys: &[&str]) -> Secret {
-        let data: serde_json::Map<_, _> =
-            keys.iter().map(|key| ((*key).to_owned(), serde_json::json!("eA=="))).collect();
-        serde_json::from_value(serde_json::json!({"metadata": {"name": "own"}, "data": data})).unwrap()
+    fn secret(keys: &[&str]) -> Reference {
+        let values = keys.iter().map(|key| ((*key).to_owned(), ByteString(b"x".to_vec())));
+        Reference::Found(Arc::new(values.collect()))
     }
 
     #[test]
     fn a_secret_that_lacks_something_is_named_with_what_it_lacks() {
-        let fault = |secret: Option<&Secret>| given("own", secret).unwrap_err();
-        assert_eq!(fault(None), "Secret own does not exist");
-        assert_eq!(fault(Some(&secret(&[]))), "Secret own has no tls.crt");
-        assert_eq!(fault(Some(&secret(&["tls.crt", "tls.key"]))), "Secret own has no ca.crt");
-        assert!(given("own", Some(&secret(&["tls.crt", "tls.key", "ca.crt"]))).is_ok());
+        let fault = |found: &Reference| given("own", found).unwrap_err();
+        assert_eq!(fault(&Reference::Missing), "Secret own does not exist");
+        assert_eq!(fault(&secret(&[])), "Secret own has no tls.crt");
+        assert_eq!(fault(&secret(&["tls.crt", "tls.key"])), "Secret own has no ca.crt");
+        assert!(given("own", &secret(&["tls.crt", "tls.key", "ca.crt"])).is_ok());
     }
 
     #[test]

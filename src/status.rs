@@ -3,6 +3,7 @@
 mod blocker;
 mod certificate;
 pub mod condition;
+mod deployments;
 pub mod news;
 mod no_primary;
 mod operation;

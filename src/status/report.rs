@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::core::v1::Pod;
 
-use super::{Pass, storage, tiers, upkeep, users};
+use super::{Pass, deployments, storage, upkeep, users};
 use crate::crd::{
     ApiStatus, CapacityStatus, ConstraintStatus, EaiserClusterStatus, Endpoints, MongoDbMemberStatus,
     MongoDbStatus, RedisShardStatus, RedisStatus,
@@ -26,7 +26,7 @@ pub(super) fn numbers(pass: &Pass<'_>, previous: Option<&EaiserClusterStatus>) -
 }
 
 fn api(pass: &Pass<'_>) -> ApiStatus {
-    let (ready_replicas, wanted) = tiers::deployment_counts(pass, Tier::Api);
+    let (ready_replicas, wanted) = deployments::counts(pass, Tier::Api);
     ApiStatus {
         replicas: narrow(pass.snapshot.children.pods_of(Tier::Api).count()),
         ready_replicas,

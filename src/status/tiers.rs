@@ -5,6 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::Pass;
 use super::blocker::{self, Scene};
 use super::condition::{Verdict, reason};
+use super::deployments::{counts, deployment};
 use super::{no_primary, selection, storage, upkeep};
 use crate::desired::monitoring::uses_prometheus_operator;
 use crate::names::Tier;
@@ -35,18 +36,10 @@ pub(super) fn verdicts(pass: &Pass<'_>, now: &Time) -> Vec<(&'static str, Verdic
 
 /// One sentence for a cluster that is ready.
 pub(super) fn summary(pass: &Pass<'_>) -> String {
-    let (ready, desired) = deployment_counts(pass, Tier::Api);
+    let (ready, desired) = counts(pass, Tier::Api);
     let members = pass.plan.mongodb.members;
     let shards = pass.plan.redis.shards;
     format!("{ready}/{desired} API pods, {members} MongoDB members and {shards} Redis shards are ready")
-}
-
-/// Ready and wanted pods of a Deployment.
-pub(super) fn deployment_counts(pass: &Pass<'_>, tier: Tier) -> (i32, i32) {
-    let deployment = find(&pass.snapshot.children.deployments, &pass.plan.identity.tier(tier));
-    let ready = deployment.and_then(|deployment| deployment.status.as_ref()?.ready_replicas).unwrap_or(0);
-    let wanted = deployment.and_then(|deployment| deployment.spec.as_ref()?.replicas).unwrap_or(0);
-    (ready, wanted)
 }
 
 fn objects_in_the_way(pass: &Pass<'_>) -> Option<Verdict> {
@@ -73,44 +66,6 @@ fn objects_in_the_way(pass: &Pass<'_>) -> Option<Verdict> {
         reason::LEFTOVERS,
         format!("{object} of an earlier cluster of this name is still being deleted"),
     ))
-}
-
-fn deployment(pass: &Pass<'_>, scene: Scene<'_>, tier: Tier, fewest: i64) -> Verdict {
-    let name = pass.plan.identity.tier(tier);
-    let children = &pass.snapshot.children;
-    let Some(deployment) = find(&children.deployments, &name) else {
-        return Verdict::off(reason::PODS_STARTING, format!("Deployment {name} is being created"));
-    };
-    let (ready, wanted) = deployment_counts(pass, tier);
-    let status = deployment.status.as_ref();
-    let updated = status.and_then(|status| status.updated_replicas).unwrap_or(0);
-    let available = status.and_then(|status| status.available_replicas).unwrap_or(0);
-    let current = status.and_then(|status| status.observed_generation) == deployment.metadata.generation;
-    let enough = i64::from(wanted) >= fewest;
-    if current && enough && available >= wanted && updated >= wanted {
-        return Verdict::on(reason::PODS_READY, format!("{ready}/{wanted} {tier} pods are ready"));
-    }
-    if !current {
-        return Verdict::off(
-            reason::PODS_STARTING,
-            format!("Deployment {name} has yet to take up its new template"),
-        );
-    }
-    if enough && ready >= wanted && updated >= wanted {
-        let recent = wanted - available;
-        let message =
-            format!("{ready}/{wanted} {tier} pods are ready, {recent} of them too recently to count");
-        return Verdict::off(reason::PODS_STARTING, message);
-    }
-    blocker::deployment_refused(deployment).or_else(|| blocker::of_tier(scene, tier)).unwrap_or_else(|| {
-        Verdict::off(
-            reason::PODS_STARTING,
-            format!(
-                "{ready} of {} {tier} pods are ready, {updated} are up to date",
-                i64::from(wanted).max(fewest)
-            ),
-        )
-    })
 }
 
 fn mongodb(pass: &Pass<'_>, scene: Scene<'_>) -> Verdict {

@@ -4,6 +4,8 @@
 //! at 100,000 users, "50 containers" for 50, 50,000 requests/s for 41), so no single figure is
 //! trusted: each constraint keeps its own number and its arithmetic.
 
+pub mod queueing;
+
 use super::Problem;
 use crate::crd::{ApiSpec, CapacitySpec, InstanceProfile};
 

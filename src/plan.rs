@@ -14,6 +14,7 @@ pub mod problem;
 pub mod quantity;
 pub mod redis;
 pub mod resources;
+pub mod what_if;
 
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@ mod report;
 mod restarts;
 mod settings;
 mod table;
+mod what_if;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -30,8 +31,11 @@ pub(super) struct Arguments {
     #[arg(requires = "cluster", conflicts_with = "filename")]
     name: Option<String>,
     /// File with one or more EaiserClusters; `-` reads standard input
-    #[arg(short, long, required_unless_present = "cluster")]
+    #[arg(short, long, required_unless_present_any = ["cluster", "users"])]
     filename: Option<PathBuf>,
+    /// What if: these numbers of users instead of the file's, or of a spec of defaults, side by side
+    #[arg(short, long, value_delimiter = ',', conflicts_with = "cluster", value_name = "N,…")]
+    users: Vec<i64>,
     /// Compare with the live cluster: what would be created, changed, deleted and restarted
     #[arg(short, long)]
     cluster: bool,
@@ -51,6 +55,8 @@ const EXAMPLES: &str = "Examples:
   eaiser plan -f eaiser.yaml                      what the file becomes, offline
   eaiser plan -f eaiser.yaml --cluster            what applying it would change, and restart
   eaiser plan --cluster eaiser -n shop            what the operator would change right now
+  eaiser plan --users 20000,50000,100000          instances, cost and response times at each, by default
+  eaiser plan --users 50000 -f eaiser.yaml        the same for the spec of a file
   eaiser plan -f eaiser.yaml -o json | jq '.[0].capacity.constraints'
 
 --cluster reads with your own rights, writes nothing and asks no database. Values of Secrets are never
@@ -91,11 +97,14 @@ pub(super) fn run(arguments: &Arguments, given: &Given) -> ExitCode {
         );
         return ExitCode::FAILURE;
     }
-    let Some(filename) = &arguments.filename else { return ExitCode::FAILURE };
-    let documents = match documents(filename) {
-        Ok(documents) => documents,
-        Err(error) => return super::fail(&error),
+    let documents = match arguments.filename.as_deref().map(documents) {
+        Some(Ok(documents)) => documents,
+        Some(Err(error)) => return super::fail(&error),
+        None => vec![what_if::default_document()],
     };
+    if !arguments.users.is_empty() {
+        return ask_what_if(arguments, &documents);
+    }
     let mut plans = Vec::new();
     let mut failed = false;
     for document in &documents {
@@ -116,6 +125,20 @@ pub(super) fn run(arguments: &Arguments, given: &Given) -> ExitCode {
         return ExitCode::FAILURE;
     }
     print(arguments, &plans)
+}
+
+fn ask_what_if(arguments: &Arguments, documents: &[Value]) -> ExitCode {
+    let [document] = documents else {
+        eprintln!("error: --users takes a file with one EaiserCluster; this one has {}", documents.len());
+        return ExitCode::FAILURE;
+    };
+    let rows = what_if::rows(document, &arguments.users, &arguments.settings);
+    let printed = show(match arguments.output {
+        Output::Table => Ok(what_if::render(&rows)),
+        Output::Json => serde_json::to_string_pretty(&rows).map_err(|error| error.to_string()),
+        Output::Yaml => serde_saphyr::to_string(&rows).map_err(|error| error.to_string()),
+    });
+    if rows.iter().any(what_if::Row::fails) { ExitCode::FAILURE } else { printed }
 }
 
 fn compare(arguments: &Arguments, given: &Given) -> ExitCode {

@@ -44,6 +44,29 @@ fn a_bad_file_prints_every_problem_with_its_field_and_exits_with_one() {
 }
 
 #[test]
+fn several_numbers_of_users_are_laid_side_by_side_and_one_beyond_the_budget_says_why() {
+    let arguments = ["plan", "--users", "15000,100000,900000", "-f", "examples/production.yaml"];
+    let output = eaiser(&arguments);
+    assert_eq!(output.status.code(), Some(1), "900,000 users need more connections than the members hold");
+    insta::assert_snapshot!(text(&output.stdout));
+    let output = eaiser(&[&arguments[..], &["-o", "json"]].concat());
+    let rows: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(rows[1]["constraints"][0], serde_json::json!({"name": "connections", "replicas": 100}));
+    assert_eq!(rows[1]["reduced"]["instances"], 66);
+    assert!(rows[2]["problems"][0].as_str().unwrap().contains("MongoDB connections"), "{}", rows[2]);
+}
+
+#[test]
+fn impossible_numbers_of_users_are_refused_by_name() {
+    let none = eaiser(&["plan", "--users", "0"]);
+    assert_eq!(none.status.code(), Some(1));
+    assert!(text(&none.stdout).contains("spec.capacity.users"), "{}", text(&none.stdout));
+    let word = eaiser(&["plan", "--users", "many"]);
+    assert_eq!(word.status.code(), Some(1));
+    assert!(text(&word.stderr).contains("--users"), "{}", text(&word.stderr));
+}
+
+#[test]
 fn a_missing_file_is_named() {
     let output = eaiser(&["plan", "-f", "no/such/file.yaml"]);
     assert_eq!(output.status.code(), Some(1));

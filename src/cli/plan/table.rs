@@ -47,16 +47,22 @@ pub(super) fn render(plan: &Plan, desired: &Desired) -> String {
 }
 
 fn plain<const N: usize>(header: [&str; N]) -> Table {
-    let mut table = Table::new();
-    table.load_style(NOTHING);
-    table.set_header(header);
+    let mut table = plain_of(header.to_vec());
     if let Some(column) = table.column_mut(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table
 }
 
-fn indent(table: &Table) -> String {
+/// A table without lines.
+pub(super) fn plain_of(header: Vec<&str>) -> Table {
+    let mut table = Table::new();
+    table.load_style(NOTHING);
+    table.set_header(header);
+    table
+}
+
+pub(super) fn indent(table: &Table) -> String {
     table.lines().map(|line| format!(" {}", line.trim_end())).collect::<Vec<_>>().join("\n")
 }
 

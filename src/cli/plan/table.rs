@@ -47,7 +47,7 @@ pub(super) fn render(plan: &Plan, desired: &Desired) -> String {
 }
 
 fn plain<const N: usize>(header: [&str; N]) -> Table {
-    let mut table = plain_of(header.to_vec());
+    let mut table = plain_of(&header);
     if let Some(column) = table.column_mut(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
@@ -55,10 +55,10 @@ fn plain<const N: usize>(header: [&str; N]) -> Table {
 }
 
 /// A table without lines.
-pub(super) fn plain_of(header: Vec<&str>) -> Table {
+pub(super) fn plain_of(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(NOTHING);
-    table.set_header(header);
+    table.set_header(header.to_vec());
     table
 }
 

@@ -73,7 +73,7 @@ mod contradictions {
         near(each.requests_per_second * 50.0, 45_900.0, 0.01);
         let lost = report().predict(50_000 / 33);
         near(lost.utilization, 0.79, 0.01);
-        assert_eq!((lost.mean_seconds * 1000.0).round(), 4.0);
+        near(lost.mean_seconds, 0.0042, 0.02);
     }
 
     #[test]

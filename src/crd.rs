@@ -6,6 +6,7 @@ mod gateway;
 mod mongodb;
 mod monitoring;
 mod operation;
+mod pods;
 mod redis;
 mod replacement;
 mod resources;
@@ -24,6 +25,7 @@ pub use mongodb::{
 };
 pub use monitoring::{MonitoringMode, MonitoringSpec};
 pub use operation::{DeletionPolicy, OperationSpec};
+pub use pods::{ImagePullSecret, PodSettings, TaintEffect, Toleration, TolerationOperator};
 pub use redis::{MaxmemoryPolicy, Persistence, RedisSpec};
 pub use replacement::{ReplacedMember, ReplacementStatus};
 pub use resources::{ResourceAmounts, Resources, Storage};

@@ -8,6 +8,7 @@ pub mod mongodb;
 pub mod monitoring;
 pub mod network_policies;
 pub mod pod;
+mod pod_settings;
 pub mod redis;
 pub mod stage;
 mod storage;
@@ -105,6 +106,7 @@ pub fn build(plan: &Plan, snapshot: &Snapshot) -> Desired {
     desired.stateful_sets = sets.map(|set| storage::follow_volumes(set, &snapshot.children)).collect();
     api::build(plan, snapshot, stage, &mut desired);
     gateway::build(plan, stage, &mut desired);
+    pod_settings::add(plan, &mut desired);
     network_policies::build(plan, &mut desired);
     monitoring::build(plan, snapshot, &mut desired);
     desired

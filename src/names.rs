@@ -99,6 +99,9 @@ pub enum Tier {
 }
 
 impl Tier {
+    /// Those that consist of pods.
+    pub const WITH_PODS: [Self; 4] = [Self::Api, Self::Gateway, Self::MongoDb, Self::Redis];
+
     /// Lower-case name.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -29,8 +29,8 @@ pub use problem::{Problem, Problems};
 pub use redis::RedisPlan;
 pub use resources::ContainerResources;
 
-use crate::crd::EaiserClusterSpec;
-use crate::names::Identity;
+use crate::crd::{EaiserClusterSpec, PodSettings};
+use crate::names::{Identity, Tier};
 use crate::settings::{NetworkSettings, Settings};
 
 /// Everything the operator decided about one cluster, without looking at the world.
@@ -54,8 +54,41 @@ pub struct Plan {
     pub monitoring: MonitoringPlan,
     /// Who may reach the pods besides each other.
     pub network: NetworkSettings,
+    /// What the pods of each tier get besides.
+    pub pods: PodsPlan,
     /// Whether it runs, stands still or is left alone.
     pub mode: Mode,
+}
+
+/// What the pods of each tier get besides what the operator gives them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PodsPlan {
+    api: PodSettings,
+    gateway: PodSettings,
+    mongodb: PodSettings,
+    redis: PodSettings,
+}
+
+impl PodsPlan {
+    fn new(spec: &EaiserClusterSpec) -> Self {
+        Self {
+            api: spec.api.pods.clone(),
+            gateway: spec.gateway.pods.clone(),
+            mongodb: spec.mongodb.pods.clone(),
+            redis: spec.redis.pods.clone(),
+        }
+    }
+
+    /// Those of one tier; none for what has no pods.
+    pub fn of(&self, tier: Tier) -> Option<&PodSettings> {
+        match tier {
+            Tier::Api => Some(&self.api),
+            Tier::Gateway => Some(&self.gateway),
+            Tier::MongoDb => Some(&self.mongodb),
+            Tier::Redis => Some(&self.redis),
+            Tier::Monitoring => None,
+        }
+    }
 }
 
 /// Plans a cluster.
@@ -75,5 +108,18 @@ pub fn plan(identity: Identity, spec: &EaiserClusterSpec, settings: &Settings) -
     }
     let cluster_domain = settings.cluster_domain.clone();
     let (network, mode) = (settings.network.clone(), operation::plan(&spec.operation));
-    Ok(Plan { identity, cluster_domain, capacity, api, gateway, mongodb, redis, monitoring, network, mode })
+    let pods = PodsPlan::new(spec);
+    Ok(Plan {
+        identity,
+        cluster_domain,
+        capacity,
+        api,
+        gateway,
+        mongodb,
+        redis,
+        monitoring,
+        network,
+        pods,
+        mode,
+    })
 }

@@ -4,7 +4,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Resources, rules};
+use super::{PodSettings, Resources, rules};
 
 /// The API tier.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +34,9 @@ pub struct ApiSpec {
     /// CPU and memory of each pod. Default: requests of 2 CPU and 4Gi, as in the performance report.
     #[serde(default)]
     pub resources: Resources,
+    /// Where the pods run and what they carry besides, registry logins included.
+    #[serde(default)]
+    pub pods: PodSettings,
     /// Further environment variables. Names the operator sets itself are refused.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]

@@ -6,7 +6,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Resources, rules};
+use super::{PodSettings, Resources, rules};
 
 /// The Nginx tier.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +27,9 @@ pub struct GatewaySpec {
     /// CPU and memory of each pod. Default: requests of 500m CPU and 256Mi.
     #[serde(default)]
     pub resources: Resources,
+    /// Where the pods run and what they carry besides.
+    #[serde(default)]
+    pub pods: PodSettings,
 }
 
 /// The Service in front of the gateway pods.
@@ -39,10 +42,7 @@ pub struct GatewayServiceSpec {
     /// Annotations of the Service, for example those a cloud load balancer reads.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 32, "additionalProperties" = {"type": "string", "maxLength": 1024}))]
-    #[schemars(extend("x-kubernetes-validations" = [
-        {"rule": "self.all(key, key.matches('^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$'))", "message": "each key must be an annotation name: at most 63 letters, digits, '-', '_' and '.', with an optional DNS prefix and '/'"},
-        {"rule": "self.all(key, !key.startsWith('eaiser.io/'))", "message": "annotations under eaiser.io/ belong to the operator"}
-    ]))]
+    #[schemars(extend("x-kubernetes-validations" = rules::annotations()))]
     pub annotations: BTreeMap<String, String>,
 }
 

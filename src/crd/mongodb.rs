@@ -6,7 +6,7 @@ mod users;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Resources, Storage, rules};
+use super::{PodSettings, Resources, Storage, rules};
 pub use users::{DatabaseRole, DatabaseUser};
 
 mod tls;
@@ -31,6 +31,8 @@ pub struct MongoDbSpec {
     /// CPU and memory of each member. Default: requests of 2 CPU and 8Gi. Memory bounds the
     /// connections the API may open: a quarter of it at 1 MiB each.
     pub resources: Resources,
+    /// Where the pods run and what they carry besides.
+    pub pods: PodSettings,
     /// Database users besides the API's own. Each gets a Secret `NAME-mongodb-user-USER` with the
     /// keys `username`, `password`, `database` and `uri`. A user that is taken off the list stays in
     /// the database with its Secret, see `pruneUsers`. Default: none.
@@ -67,6 +69,7 @@ impl Default for MongoDbSpec {
             image: None,
             storage: Storage::default(),
             resources: Resources::default(),
+            pods: PodSettings::default(),
             users: Vec::new(),
             prune_users: false,
             tls: MongoDbTls::default(),

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Resources, Storage, rules};
+use super::{PodSettings, Resources, Storage, rules};
 
 /// The Redis Cluster.
 #[derive(JsonSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +28,8 @@ pub struct RedisSpec {
     /// CPU and memory of each pod. Default: requests of 500m CPU and 2Gi. `maxmemory` is 70 % of
     /// the memory limit.
     pub resources: Resources,
+    /// Where the pods run and what they carry besides.
+    pub pods: PodSettings,
     /// What Redis evicts when `maxmemory` is reached. Default: `volatile-lru`, so that only keys
     /// with a time to live (cache entries, sessions) are dropped.
     pub maxmemory_policy: MaxmemoryPolicy,
@@ -43,6 +45,7 @@ impl Default for RedisSpec {
             image: None,
             storage: Storage::default(),
             resources: Resources::default(),
+            pods: PodSettings::default(),
             maxmemory_policy: MaxmemoryPolicy::default(),
             persistence: Persistence::default(),
         }

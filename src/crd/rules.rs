@@ -38,6 +38,61 @@ pub(super) fn key() -> Value {
     json!([matches("^[-._a-zA-Z0-9]+$", "must be a key of its data: letters, digits, '-', '_' and '.'")])
 }
 
+const QUALIFIED: &str = "^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$";
+const QUALIFIED_WORDS: &str =
+    "at most 63 letters, digits, '-', '_' and '.', with an optional DNS prefix and '/'";
+
+/// Key of a label, an annotation or a taint.
+pub(super) fn qualified_name() -> Value {
+    json!([matches(QUALIFIED, &format!("must be {QUALIFIED_WORDS}"))])
+}
+
+fn keys(what: &str) -> Value {
+    rule(
+        &format!("self.all(key, key.matches('{QUALIFIED}'))"),
+        &format!("each key must be {what}: {QUALIFIED_WORDS}"),
+    )
+}
+
+/// Keys of annotations that somebody adds to a child.
+pub(super) fn annotations() -> Value {
+    json!([
+        keys("an annotation name"),
+        rule(
+            "self.all(key, !key.startsWith('eaiser.io/'))",
+            "annotations under eaiser.io/ belong to the operator"
+        ),
+    ])
+}
+
+/// Keys of labels that somebody adds to pods: those that select them are taken.
+pub(super) fn pod_labels() -> Value {
+    json!([
+        keys("a label name"),
+        rule(
+            "self.all(key, !key.startsWith('eaiser.io/') && !key.startsWith('app.kubernetes.io/'))",
+            "labels under eaiser.io/ and app.kubernetes.io/ select the pods and belong to the operator",
+        ),
+    ])
+}
+
+/// Keys of labels that a node must have.
+pub(super) fn node_labels() -> Value {
+    json!([keys("a label name")])
+}
+
+/// Value of a label.
+pub(super) fn label_value() -> Value {
+    json!({
+        "type": "string",
+        "maxLength": 63,
+        "x-kubernetes-validations": [matches(
+            "^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$",
+            "must be a label's value: letters, digits, '-', '_' and '.', with a letter or digit at both ends",
+        )],
+    })
+}
+
 /// Name of an environment variable.
 pub(super) fn variable() -> Value {
     json!([matches(

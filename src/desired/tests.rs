@@ -9,6 +9,8 @@ use crate::names::Identity;
 use crate::settings::Settings;
 use crate::snapshot::ServedKinds;
 
+mod pod_settings;
+
 const SPEC: &str = "{capacity: {users: 100000}, api: {image: registry.example.com/backend:1.0.0}}";
 
 fn plan_of(yaml: &str) -> Plan {

@@ -67,7 +67,7 @@ fn hostile() -> Vec<String> {
 }
 
 /// Every text of the spec: its path in the schema, and where it stands in `complete`.
-const TEXTS: [(&str, &str); 43] = [
+const TEXTS: [(&str, &str); 50] = [
     ("api.env[].name", "/spec/api/env/0/name"),
     ("api.env[].value", "/spec/api/env/0/value"),
     ("api.env[].valueFrom.configMapKeyRef.key", "/spec/api/env/2/valueFrom/configMapKeyRef/key"),
@@ -77,6 +77,13 @@ const TEXTS: [(&str, &str); 43] = [
     ("api.envFrom[].configMapRef.name", "/spec/api/envFrom/1/configMapRef/name"),
     ("api.envFrom[].secretRef.name", "/spec/api/envFrom/0/secretRef/name"),
     ("api.image", "/spec/api/image"),
+    ("api.pods.annotations{}", "/spec/api/pods/annotations/a"),
+    ("api.pods.imagePullSecrets[].name", "/spec/api/pods/imagePullSecrets/0/name"),
+    ("api.pods.labels{}", "/spec/api/pods/labels/a"),
+    ("api.pods.nodeSelector{}", "/spec/api/pods/nodeSelector/a"),
+    ("api.pods.priorityClassName", "/spec/api/pods/priorityClassName"),
+    ("api.pods.tolerations[].key", "/spec/api/pods/tolerations/0/key"),
+    ("api.pods.tolerations[].value", "/spec/api/pods/tolerations/0/value"),
     ("api.probes.liveness", "/spec/api/probes/liveness"),
     ("api.probes.readiness", "/spec/api/probes/readiness"),
     ("api.resources.limits.cpu", "/spec/api/resources/limits/cpu"),
@@ -112,8 +119,9 @@ const TEXTS: [(&str, &str); 43] = [
     ("redis.storage.className", "/spec/redis/storage/className"),
     ("redis.storage.size", "/spec/redis/storage/size"),
 ];
-/// Databases take the same resources as the other tiers.
-const SAME: [&str; 2] = ["mongodb.resources.", "redis.resources."];
+/// Databases take the same resources as the other tiers, and every tier the same settings of pods.
+const SAME: [&str; 5] =
+    ["mongodb.resources.", "redis.resources.", "gateway.pods.", "mongodb.pods.", "redis.pods."];
 
 /// A cluster with every text set.
 fn complete() -> Value {
@@ -121,6 +129,10 @@ fn complete() -> Value {
     let resources = json!({"requests": amounts, "limits": amounts});
     let storage = json!({"size": "1Gi", "className": "fast"});
     let reference = json!({"name": "a", "key": "k"});
+    let pods = json!({
+        "annotations": {"a": "x"}, "labels": {"a": "x"}, "nodeSelector": {"a": "x"}, "priorityClassName": "a",
+        "tolerations": [{"key": "a", "value": "x"}], "imagePullSecrets": [{"name": "a"}],
+    });
     json!({
         "apiVersion": "eaiser.io/v1alpha1",
         "kind": "EaiserCluster",
@@ -128,7 +140,7 @@ fn complete() -> Value {
         "spec": {
             "capacity": {"users": 4000, "objectives": {"latencyP95": "500ms"}},
             "api": {
-                "image": "a", "resources": resources, "probes": {"liveness": "/a", "readiness": "/b"},
+                "image": "a", "resources": resources, "pods": pods, "probes": {"liveness": "/a", "readiness": "/b"},
                 "env": [
                     {"name": "A", "value": "x"},
                     {"name": "B", "valueFrom": {"secretKeyRef": reference}},

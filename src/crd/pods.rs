@@ -28,7 +28,7 @@ pub struct PodSettings {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub tolerations: Vec<Toleration>,
-    /// PriorityClass of the pods: who goes first when a node is full.
+    /// `PriorityClass` of the pods: who goes first when a node is full.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253), extend("x-kubernetes-validations" = rules::reference()))]
     pub priority_class_name: Option<String>,

@@ -31,5 +31,6 @@ pub mod redis_cluster;
 pub mod runtime;
 pub mod settings;
 pub mod silence;
+pub mod simulate;
 pub mod snapshot;
 pub mod status;

@@ -16,6 +16,7 @@
 //! clock; time and randomness reach them as parameters.
 
 pub mod apply;
+pub mod calibrate;
 pub mod cli;
 pub mod crd;
 pub mod desired;

@@ -63,6 +63,16 @@ impl Station {
         }
     }
 
+    /// An instance that was measured: what its users think, and how long it serves one request alone.
+    pub fn closed(think_seconds: f64, service_seconds: f64) -> Self {
+        Self { think_seconds, service_seconds, peak_in_flight: None }
+    }
+
+    /// Seconds from one request of a user to the next when nobody else is there.
+    pub fn cycle_seconds(&self) -> f64 {
+        self.think_seconds + FIXED_SECONDS + self.service_seconds
+    }
+
     /// The same instance without the fall of throughput beyond its peak: textbook mean value analysis.
     pub fn without_fall(self) -> Self {
         Self { peak_in_flight: None, ..self }

@@ -67,9 +67,12 @@ fn beyond_users(calibration: &Calibration, rows: &[Measured]) -> Option<Warning>
 fn beyond_in_service(calibration: &Calibration, rows: &[Measured]) -> Option<Warning> {
     let most = rows.iter().map(Measured::in_service).fold(0.0, f64::max);
     let peak = calibration.in_service.peak_at;
-    let place =
-        if peak.is_finite() { format!("{peak:.0} requests in service") } else { "no load".to_owned() };
-    let message = || format!("throughput is predicted to peak at {place}; at most {most:.0} were measured");
+    let place = if peak.is_finite() {
+        format!("to peak at {peak:.0} requests in service")
+    } else {
+        "never to fall".to_owned()
+    };
+    let message = || format!("throughput is predicted {place}; at most {most:.0} in service were measured");
     (peak > most).then(|| Warning { name: "PeakBeyondMeasurement", message: message() })
 }
 

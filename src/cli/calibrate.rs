@@ -161,8 +161,16 @@ fn table(calibration: &Calibration) -> String {
     models.add_row([
         "scalability law".to_owned(),
         format!(
-            "λ {:.1}, α {:.4}, β {:.2e}: peak {:.0} requests/s at {:.0} in service, R² {:.4}",
-            fit.lambda, fit.alpha, fit.beta, fit.peak, fit.peak_at, fit.r_squared
+            "λ {:.1}, α {:.4}, β {:.2e}: {}, R² {:.4}",
+            fit.lambda,
+            fit.alpha,
+            fit.beta,
+            if fit.peak_at.is_finite() {
+                format!("peak {:.0} requests/s at {:.0} in service", fit.peak, fit.peak_at)
+            } else {
+                format!("{:.0} requests/s, never reached", fit.peak)
+            },
+            fit.r_squared
         ),
         "beyond the knee".to_owned(),
     ]);

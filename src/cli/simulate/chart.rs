@@ -22,6 +22,7 @@ const STYLE: &str = "
   .line { fill: none; stroke-width: 1.8; stroke-linejoin: round } .dashed { stroke-dasharray: 6 4 }
   .blue { stroke: #0969da } .green { stroke: #1a7f37 } .orange { stroke: #bc4c00 }
   .red { stroke: #cf222e } .grey { stroke: #818b98 }
+  .area.blue, .area.red { stroke: none }
   .area.blue { fill: #0969da; fill-opacity: .15 } .area.red { fill: #cf222e; fill-opacity: .25 }
   @media (prefers-color-scheme: dark) {
     .paper { fill: #0d1117 } .ink { fill: #f0f6fc } .faint { fill: #9198a1 } .grid { stroke: #3d444d }
@@ -50,7 +51,7 @@ pub(super) fn draw(report: &Report) -> String {
     }
     panel::time_axis(
         &mut svg,
-        Frame { left: 70.0, top: top - 28.0, width: f64::from(WIDTH) - 95.0, height: 0.0, seconds },
+        Frame { left: 70.0, top: top - 6.0, width: f64::from(WIDTH) - 95.0, height: 0.0, seconds },
     );
     svg.finish()
 }

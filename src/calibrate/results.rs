@@ -55,7 +55,7 @@ pub fn parse(text: &str) -> Result<Vec<Measured>, Vec<String>> {
         match row(value) {
             Ok(row) => measured.push(row),
             Err(of_row) => {
-                problems.extend(of_row.into_iter().map(|problem| format!("row {}: {problem}", index + 1)))
+                problems.extend(of_row.into_iter().map(|problem| format!("row {}: {problem}", index + 1)));
             }
         }
     }

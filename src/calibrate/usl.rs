@@ -110,7 +110,7 @@ fn descend(points: &[(f64, f64)], start: Parameters) -> Parameters {
     best
 }
 
-/// (JᵀJ + damping · diag(JᵀJ)) step = Jᵀ residual.
+/// `(JᵀJ + damping · diag(JᵀJ)) step = Jᵀ residual`.
 fn step(points: &[(f64, f64)], parameters: Parameters, damping: f64) -> Option<Parameters> {
     let (mut matrix, mut right) = ([[0.0; 3]; 3], [0.0; 3]);
     for (load, seen) in points {
@@ -168,8 +168,8 @@ fn solve(mut matrix: [[f64; 3]; 3], mut right: [f64; 3]) -> Option<[f64; 3]> {
         let known: f64 = (line + 1..3).map(|column| matrix[line][column] * solution[column]).sum();
         solution[line] = (right[line] - known) / matrix[line][line];
     }
-    let scaled = std::array::from_fn(|index| solution[index] / scales[index]);
-    solution.iter().all(|one: &f64| one.is_finite()).then_some(scaled)
+    let unscaled = std::array::from_fn(|index| solution[index] / scales[index]);
+    solution.iter().all(|one: &f64| one.is_finite()).then_some(unscaled)
 }
 
 fn finish(points: &[(f64, f64)], parameters: Parameters) -> Option<Fit> {

@@ -125,9 +125,8 @@ fn yaml(profile: &InstanceProfile) -> Result<String, serde_saphyr::SerializeErro
 }
 
 fn table(calibration: &Calibration) -> String {
-    let mut rows = right_aligned(
-        ["users", "requests/s", "good/s", "mean", "in service", "think time", "users found"].to_vec(),
-    );
+    let mut rows =
+        right_aligned(&["users", "requests/s", "good/s", "mean", "in service", "think time", "users found"]);
     for row in &calibration.rows {
         rows.add_row([
             row.measured.users.to_string(),
@@ -140,8 +139,25 @@ fn table(calibration: &Calibration) -> String {
         ]);
     }
     let mut text = format!("Load tests of one instance, and Little's law\n{}\n\n", indent(&rows));
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "Models\n{}\n", indent(&models(calibration)));
+    if !calibration.without.is_empty() {
+        let left_out: Vec<String> = calibration
+            .without
+            .iter()
+            .map(|one| format!("{:.0} without {}", one.peak_per_second, one.users))
+            .collect();
+        let _ = writeln!(text, "Peak with one row left out, requests/s\n  {}\n", left_out.join(", "));
+    }
+    for (heading, list) in [("Refused", &calibration.refusals), ("Warnings", &calibration.warnings)] {
+        warn(&mut text, heading, list);
+    }
+    text
+}
+
+fn models(calibration: &Calibration) -> comfy_table::Table {
     let (queue, fit) = (calibration.queue, calibration.in_service);
-    let mut models = right_aligned(["model", "", "holds"].to_vec());
+    let mut models = right_aligned(&["model", "", "holds"]);
     for column in 0..3 {
         if let Some(column) = models.column_mut(column) {
             column.set_cell_alignment(comfy_table::CellAlignment::Left);
@@ -174,20 +190,7 @@ fn table(calibration: &Calibration) -> String {
         ),
         "beyond the knee".to_owned(),
     ]);
-    // Writing to a String cannot fail.
-    let _ = writeln!(text, "Models\n{}\n", indent(&models));
-    if !calibration.without.is_empty() {
-        let left_out: Vec<String> = calibration
-            .without
-            .iter()
-            .map(|one| format!("{:.0} without {}", one.peak_per_second, one.users))
-            .collect();
-        let _ = writeln!(text, "Peak with one row left out, requests/s\n  {}\n", left_out.join(", "));
-    }
-    for (heading, list) in [("Refused", &calibration.refusals), ("Warnings", &calibration.warnings)] {
-        warn(&mut text, heading, list);
-    }
-    text
+    models
 }
 
 fn warn(text: &mut String, heading: &str, warnings: &[Warning]) {

@@ -23,7 +23,7 @@ use crate::simulate::{self, Run, Surroundings};
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
-    /// CSV file of a load: seconds,users[,requests_per_second]; `-` reads standard input
+    /// CSV file of a load, as below; `-` reads standard input
     #[arg(required_unless_present = "shape", conflicts_with = "shape")]
     trace: Option<PathBuf>,
     /// A built-in load instead of a file
@@ -70,7 +70,7 @@ const EXAMPLES: &str = "Examples:
   eaiser simulate --shape day --price-per-hour 0.12 --svg day.svg
   eaiser simulate monday.csv -f eaiser.yaml -o json | jq '.intervals[] | select(.refused > 0)'
 
-A line of the CSV file holds until the next one; the last line is the end.
+The CSV file has lines of seconds,users[,requests_per_second]. A line holds until the next one; the last line is the end.
 
 Simulated: the plan of the spec, the HorizontalPodAutoscaler controller (syncs each 15 s, tolerance 0.1,
 stabilization, policies) over two metrics, connections at the gateway and requests in flight, pods that
@@ -202,7 +202,7 @@ fn simulated(arguments: &Arguments) -> Result<String, Error> {
 /// The load with what to call it.
 fn load(arguments: &Arguments, document: Option<&Value>) -> Result<(String, Trace), Error> {
     let Some(load) = arguments.shape else {
-        let path = arguments.trace.as_deref().unwrap_or(Path::new("-"));
+        let path = arguments.trace.as_deref().unwrap_or_else(|| Path::new("-"));
         return Ok((path.display().to_string(), read(path)?));
     };
     let of_spec = document.and_then(|document| document.pointer("/spec/capacity/users")?.as_u64());
@@ -211,7 +211,7 @@ fn load(arguments: &Arguments, document: Option<&Value>) -> Result<(String, Trac
     let played = Played {
         shape: load.shape(),
         users,
-        seconds: arguments.duration.unwrap_or(load.usual_seconds()),
+        seconds: arguments.duration.unwrap_or_else(|| load.usual_seconds()),
         noise_percent: arguments.noise,
         seed: arguments.seed,
     };

@@ -128,7 +128,7 @@ fn sums(plan: &Plan, instances: i64) -> (Millicores, Bytes) {
     let redis_pods = i64::from(plan.redis.shards) * i64::from(plan.redis.pods_per_shard());
     let tiers: [(&ContainerResources, i64); 4] = [
         (&plan.api.resources, instances),
-        (&plan.gateway.resources, i64::from(plan.gateway.replicas)),
+        (&plan.gateway.resources, plan.gateway.replicas),
         (&plan.mongodb.resources, i64::from(plan.mongodb.members)),
         (&plan.redis.resources, redis_pods),
     ];

@@ -13,7 +13,7 @@ pub const SYNC_SECONDS: u32 = 15;
 /// A ratio this near to 1 changes nothing: `--horizontal-pod-autoscaler-tolerance`.
 const TOLERANCE: f64 = 0.1;
 
-/// A metric of type External with an AverageValue, in thousandths as the controller counts.
+/// A metric of type External with an `AverageValue`, in thousandths as the controller counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Metric {
     /// Its name.

@@ -29,7 +29,7 @@ impl Pods {
         self.ready += come;
     }
 
-    /// New pods are ready at `ready_at`. A ReplicaSet that shrinks removes those first that are not ready.
+    /// New pods are ready at `ready_at`. A `ReplicaSet` that shrinks removes those first that are not ready.
     pub(super) fn scale(&mut self, replicas: i64, ready_at: u32) {
         let change = replicas - self.wanted();
         if change > 0 {

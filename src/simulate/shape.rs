@@ -74,7 +74,7 @@ fn share(shape: Shape, second: f64, seconds: f64) -> f64 {
     }
 }
 
-/// Numbers from -1 to 1 that look random and are the same for the same seed (SplitMix64).
+/// Numbers from -1 to 1 that look random and are the same for the same seed (`SplitMix64`).
 struct Noise(u64);
 
 impl Noise {

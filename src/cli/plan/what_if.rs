@@ -107,7 +107,7 @@ pub(super) fn render(rows: &[Row]) -> String {
 fn instances(peaks: &[&Peak]) -> comfy_table::Table {
     let names: Vec<&str> = peaks[0].constraints.iter().map(|asked| asked.name).collect();
     let header = ["users", "instances"].into_iter().chain(names.iter().copied()).chain(["binds"]);
-    let mut table = right_aligned(header.collect());
+    let mut table = right_aligned(&header.collect::<Vec<_>>());
     for peak in peaks {
         let constraints = peak.constraints.iter().map(|asked| asked.replicas.to_string());
         let cells = [peak.users.to_string(), peak.instances.to_string()].into_iter().chain(constraints);
@@ -117,9 +117,8 @@ fn instances(peaks: &[&Peak]) -> comfy_table::Table {
 }
 
 fn loads(peaks: &[&Peak]) -> comfy_table::Table {
-    let mut table = right_aligned(
-        ["users", "situation", "instances", "users each", "utilization", "mean", "p95"].to_vec(),
-    );
+    let mut table =
+        right_aligned(&["users", "situation", "instances", "users each", "utilization", "mean", "p95"]);
     for peak in peaks {
         let lost = format!("one {} lost", peak.lost);
         for (situation, load) in [("all there", &peak.whole), (lost.as_str(), &peak.reduced)] {
@@ -152,7 +151,7 @@ fn sums(peaks: &[&Peak]) -> comfy_table::Table {
     let stores = peaks[0].connections.iter().map(|store| format!("{} connections", store.store));
     let header: Vec<String> =
         ["users", "CPU", "memory"].map(str::to_owned).into_iter().chain(stores).collect();
-    let mut table = right_aligned(header.iter().map(String::as_str).collect());
+    let mut table = right_aligned(&header.iter().map(String::as_str).collect::<Vec<_>>());
     for peak in peaks {
         let cores = format!("{:.1} cores", as_float(peak.cpu_millicores) / 1000.0);
         let memory = format!("{:.1} GiB", as_float(peak.memory_mebibytes) / 1024.0);
@@ -169,8 +168,8 @@ fn as_float(value: i64) -> f64 {
 }
 
 /// A table of numbers.
-pub(in crate::cli) fn right_aligned(header: Vec<&str>) -> comfy_table::Table {
-    let mut table = table::plain_of(header.clone());
+pub(in crate::cli) fn right_aligned(header: &[&str]) -> comfy_table::Table {
+    let mut table = table::plain_of(header.to_vec());
     for index in 0..header.len() {
         if let Some(column) = table.column_mut(index) {
             column.set_cell_alignment(CellAlignment::Right);

@@ -55,9 +55,17 @@ pub(super) fn render(report: &Report) -> String {
 }
 
 fn stretches(stretches: &[Stretch]) -> comfy_table::Table {
-    let mut table = right_aligned(
-        ["from", "to", "users", "instances", "fewest ready", "utilization", "p95", "refused", ""].to_vec(),
-    );
+    let mut table = right_aligned(&[
+        "from",
+        "to",
+        "users",
+        "instances",
+        "fewest ready",
+        "utilization",
+        "p95",
+        "refused",
+        "",
+    ]);
     for one in stretches {
         table.add_row([
             clock(one.from),

@@ -74,6 +74,7 @@ impl Station {
     }
 
     /// The same instance without the fall of throughput beyond its peak: textbook mean value analysis.
+    #[must_use]
     pub fn without_fall(self) -> Self {
         Self { peak_in_flight: None, ..self }
     }

@@ -110,7 +110,7 @@ fn bad_lines_of_a_trace_are_named_and_nothing_is_printed() {
 #[test]
 fn wrong_usage_says_what_is_wrong() {
     let wrong: [(&[&str], &str); 7] = [
-        (&["simulate"], "--shape"),
+        (&["simulate"], "<TRACE>"),
         (&["simulate", "a.csv", "--shape", "day"], "cannot be used with"),
         (&["simulate", "--shape", "day", "--duration", "1y"], "duration"),
         (&["simulate", "--shape", "day", "--users", "0"], "--users"),

@@ -1,12 +1,15 @@
 //! The command line: arguments, and one file per command.
 
+mod calibrate;
 mod crd;
 mod fields;
 mod kubernetes;
 mod monitoring;
 mod operator;
 mod plan;
+mod simulate;
 mod status;
+mod svg;
 mod text;
 
 use std::path::Path;
@@ -27,6 +30,8 @@ const EXAMPLES: &str = "Examples:
   eaiser crd | kubectl apply --server-side -f -    install the custom resource
   eaiser plan -f examples/eaiser.yaml              see the derived numbers and every object
   eaiser plan -f eaiser.yaml --cluster             see what applying a file would change
+  eaiser simulate --shape flash-crowd              see a load played through a plan
+  eaiser calibrate results.json                    make a profile of your own load tests
   eaiser status eaiser -n shop                     see a live cluster on one screen
   eaiser operator --log-format text                run the operator against $KUBECONFIG";
 
@@ -41,6 +46,10 @@ enum Command {
     Fields,
     /// Show what a file would become, or what it would change about the live cluster
     Plan(plan::Arguments),
+    /// Play a load through the plan: instances, response times, refused requests, cost, over time
+    Simulate(simulate::Arguments),
+    /// Turn load tests of one instance into the profile that plans rest on
+    Calibrate(calibrate::Arguments),
     /// Show a live cluster on one screen: capacity, pods and their roles, conditions, events
     Status(status::Arguments),
     /// Print what monitors the whole installation: the dashboard, or the operator's own alerts
@@ -68,6 +77,8 @@ pub fn main() -> ExitCode {
         Command::Crd => crd::run(),
         Command::Fields => fields::run(),
         Command::Plan(arguments) => plan::run(&arguments, &given),
+        Command::Simulate(arguments) => simulate::run(&arguments),
+        Command::Calibrate(arguments) => calibrate::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
         Command::Monitoring(arguments) => monitoring::run(&arguments),
     }

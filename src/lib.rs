@@ -16,6 +16,7 @@
 //! clock; time and randomness reach them as parameters.
 
 pub mod apply;
+pub mod calibrate;
 pub mod cli;
 pub mod crd;
 pub mod desired;
@@ -31,5 +32,6 @@ pub mod redis_cluster;
 pub mod runtime;
 pub mod settings;
 pub mod silence;
+pub mod simulate;
 pub mod snapshot;
 pub mod status;

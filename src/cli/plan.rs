@@ -5,7 +5,7 @@ mod live;
 mod report;
 mod restarts;
 mod settings;
-mod table;
+pub(super) mod table;
 mod what_if;
 
 use std::io::Read;
@@ -77,7 +77,7 @@ enum Output {
 }
 
 #[derive(Debug, thiserror::Error)]
-enum Error {
+pub(super) enum Error {
     #[error("cannot read {path}")]
     Read { path: String, source: std::io::Error },
     #[error("cannot use {path}")]
@@ -85,6 +85,7 @@ enum Error {
 }
 
 pub(super) use settings::{Given, given};
+pub(super) use what_if::{default_document, right_aligned};
 
 /// Plans and prints the result, or every problem.
 pub(super) fn run(arguments: &Arguments, given: &Given) -> ExitCode {
@@ -180,7 +181,8 @@ fn show(text: Result<String, String>) -> ExitCode {
     }
 }
 
-fn documents(path: &Path) -> Result<Vec<Value>, Error> {
+/// The EaiserClusters of a file, or of standard input.
+pub(super) fn documents(path: &Path) -> Result<Vec<Value>, Error> {
     let shown = path.display().to_string();
     let mut text = String::new();
     let read = if path == Path::new("-") {

@@ -34,7 +34,7 @@ fn acknowledged_writes_survive_every_change_and_failure() {
     let (deadline, file) =
         if sample::thorough() { (3600, "mongodb.json") } else { (500, "mongodb-sample.json") };
     scenario(Needs::Lab, seconds(deadline), async |world| {
-        survive(world, file, async |set, operator| {
+        Box::pin(survive(world, file, async |set, operator| {
             if sample::thorough() {
                 changes::scale(set, &[5, 3, 1, 3]).await;
                 changes::roll_images(set).await;
@@ -53,7 +53,7 @@ fn acknowledged_writes_survive_every_change_and_failure() {
                 isolation::stop_the_majority(set).await;
                 isolation::cut_off_the_operator(set, operator).await;
             }
-        })
+        }))
         .await;
     });
 }

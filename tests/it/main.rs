@@ -11,6 +11,7 @@
 mod api_server;
 mod apply;
 mod architecture;
+mod capacity_commands;
 mod command_line;
 mod conditions;
 mod crd;

@@ -62,7 +62,8 @@ pub(super) fn plain_of(header: &[&str]) -> Table {
     table
 }
 
-pub(super) fn indent(table: &Table) -> String {
+/// Its lines, moved in by one.
+pub(in crate::cli) fn indent(table: &Table) -> String {
     table.lines().map(|line| format!(" {}", line.trim_end())).collect::<Vec<_>>().join("\n")
 }
 

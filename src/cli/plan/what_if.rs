@@ -43,7 +43,7 @@ impl Row {
 }
 
 /// The spec that `--users` means without a file: everything but the image at its default.
-pub(super) fn default_document() -> Value {
+pub(in crate::cli) fn default_document() -> Value {
     json!({
         "apiVersion": "eaiser.io/v1alpha1",
         "kind": "EaiserCluster",
@@ -167,7 +167,8 @@ fn as_float(value: i64) -> f64 {
     value as f64
 }
 
-fn right_aligned(header: &[&str]) -> comfy_table::Table {
+/// A table of numbers.
+pub(in crate::cli) fn right_aligned(header: &[&str]) -> comfy_table::Table {
     let mut table = table::plain_of(header);
     for index in 0..header.len() {
         if let Some(column) = table.column_mut(index) {

@@ -11,6 +11,10 @@
 //! It holds for one worker process, and for means; the report's tail is heavier (p99 of 1.44 s at
 //! 2,000 users, where this station gives about 0.1 s).
 
+mod admission;
+
+pub use admission::Admitted;
+
 use crate::crd::InstanceProfile;
 
 /// Seconds a request takes besides its service, whatever the load: the network and the stack. The
@@ -59,6 +63,16 @@ impl Station {
         }
     }
 
+    /// An instance that was measured: what its users think, and how long it serves one request alone.
+    pub fn closed(think_seconds: f64, service_seconds: f64) -> Self {
+        Self { think_seconds, service_seconds, peak_in_flight: None }
+    }
+
+    /// Seconds from one request of a user to the next when nobody else is there.
+    pub fn cycle_seconds(&self) -> f64 {
+        self.think_seconds + FIXED_SECONDS + self.service_seconds
+    }
+
     /// The same instance without the fall of throughput beyond its peak: textbook mean value analysis.
     #[must_use]
     pub fn without_fall(self) -> Self {
@@ -82,7 +96,7 @@ impl Station {
 
     /// What `users` on this instance meet. Takes time and memory in proportion to them.
     pub fn predict(&self, users: u32) -> Prediction {
-        let states = self.distribution(users);
+        let states = self.distribution(users, users);
         let weighted = |value: &dyn Fn(f64) -> f64| -> f64 {
             states.iter().enumerate().map(|(state, share)| share * value(count(state))).sum()
         };
@@ -94,17 +108,18 @@ impl Station {
             utilization: 1.0 - states.first().copied().unwrap_or(1.0),
             in_flight,
             mean_seconds: mean,
-            p95_seconds: self.p95(users),
+            p95_seconds: self.p95(users, users),
         }
     }
 
-    /// A request finds the station as the other users leave it (the arrival theorem).
-    fn p95(&self, users: u32) -> f64 {
-        if users == 0 {
+    /// A request finds the station as the other users leave it (the arrival theorem); one that is let in
+    /// finds a place.
+    fn p95(&self, users: u32, limit: u32) -> f64 {
+        if users == 0 || limit == 0 {
             return 0.0;
         }
         let mut below = 0.0;
-        let states = self.distribution(users - 1);
+        let states = self.distribution(users - 1, limit - 1);
         let found = states.iter().position(|share| {
             below += share;
             below >= 0.95
@@ -113,13 +128,13 @@ impl Station {
         queue / self.speed(queue) + FIXED_SECONDS
     }
 
-    /// Share of the time with 0, 1, … `users` requests in the station.
-    fn distribution(&self, users: u32) -> Vec<f64> {
+    /// Share of the time with 0, 1, … requests in the station: at most `limit`, and at most all `users`.
+    fn distribution(&self, users: u32, limit: u32) -> Vec<f64> {
         // Logarithms: the products span hundreds of orders of magnitude.
         let mut logarithm = 0.0_f64;
         let mut logarithms = vec![0.0_f64];
         let think = self.think_seconds.max(f64::MIN_POSITIVE);
-        for state in 1..=users {
+        for state in 1..=users.min(limit) {
             let thinking = f64::from(users - state + 1);
             logarithm += (thinking / (think * self.speed(f64::from(state)))).ln();
             logarithms.push(logarithm);

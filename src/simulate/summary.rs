@@ -100,7 +100,7 @@ pub fn totals(run: &Run, price_per_hour: Option<f64>) -> Totals {
     }
 }
 
-/// Stretches of equal length, at most [`MOST_PHASES`].
+/// Stretches of equal length, at most 13.
 pub fn phases(run: &Run) -> Vec<Stretch> {
     let seconds: u32 = run.intervals.iter().map(|one| one.seconds).sum();
     let fits = |length: &&u32| seconds.div_ceil(**length) <= MOST_PHASES;

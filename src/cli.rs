@@ -3,6 +3,7 @@
 mod calibrate;
 mod crd;
 mod fields;
+mod input;
 mod kubernetes;
 mod monitoring;
 mod operator;

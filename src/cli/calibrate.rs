@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
+use super::input;
 use super::plan::right_aligned;
 use super::plan::table::indent;
 use super::text::wrap;
@@ -86,12 +87,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 
 fn calibrated(path: &Path) -> Result<Calibration, Error> {
     let shown = || path.display().to_string();
-    let text = if path == Path::new("-") {
-        std::io::read_to_string(std::io::stdin())
-    } else {
-        std::fs::read_to_string(path)
-    };
-    let text = text.map_err(|source| Error::Read { path: shown(), source })?;
+    let text = input::read(path).map_err(|source| Error::Read { path: shown(), source })?;
     let rows = results::parse(&text).map_err(|problems| Error::Results { path: shown(), problems })?;
     calibrate(&rows).map_err(|problem| Error::Model { path: shown(), problem })
 }

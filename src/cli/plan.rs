@@ -8,7 +8,6 @@ mod settings;
 pub(super) mod table;
 mod what_if;
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -16,7 +15,7 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::kubernetes::{self, Connection};
-use super::text;
+use super::{input, text};
 use crate::desired::{self, Desired};
 use crate::manifest;
 use crate::plan::Plan;
@@ -184,13 +183,7 @@ fn show(text: Result<String, String>) -> ExitCode {
 /// The EaiserClusters of a file, or of standard input.
 pub(super) fn documents(path: &Path) -> Result<Vec<Value>, Error> {
     let shown = path.display().to_string();
-    let mut text = String::new();
-    let read = if path == Path::new("-") {
-        std::io::stdin().read_to_string(&mut text).map(drop)
-    } else {
-        std::fs::read_to_string(path).map(|content| text = content)
-    };
-    read.map_err(|source| Error::Read { path: shown.clone(), source })?;
+    let text = input::read(path).map_err(|source| Error::Read { path: shown.clone(), source })?;
     manifest::clusters(&text).map_err(|source| Error::File { path: shown, source: Box::new(source) })
 }
 

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
+use super::input;
 use super::plan::{default_document, documents};
 use crate::crd::EaiserCluster;
 use crate::manifest;
@@ -220,12 +221,7 @@ fn load(arguments: &Arguments, document: Option<&Value>) -> Result<(String, Trac
 
 fn read(path: &Path) -> Result<Trace, Error> {
     let shown = path.display().to_string();
-    let text = if path == Path::new("-") {
-        std::io::read_to_string(std::io::stdin())
-    } else {
-        std::fs::read_to_string(path)
-    };
-    let text = text.map_err(|source| Error::Read { path: shown.clone(), source })?;
+    let text = input::read(path).map_err(|source| Error::Read { path: shown.clone(), source })?;
     Trace::parse(&text).map_err(|faults| Error::Trace { path: shown, faults })
 }
 

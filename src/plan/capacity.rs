@@ -173,7 +173,7 @@ fn ceiling_division(value: i64, divisor: i64) -> i64 {
 
 /// Exact for every value a spec may hold: all are far below 2^53.
 #[allow(clippy::cast_precision_loss, reason = "spec values are bounded far below 2^53")]
-fn as_float(value: i64) -> f64 {
+pub(crate) fn as_float(value: i64) -> f64 {
     value as f64
 }
 

@@ -68,9 +68,8 @@ fn as_told(deployment: &Deployment, name: &str, tier: Tier, fewest: i64) -> Opti
     }
     if outdated > 0 {
         // They serve, so nothing is amiss; they go once their successors have been ready for a while.
-        let message = format!(
-            "{ready}/{wanted} {tier} pods are ready; {outdated} of the template before are still to go"
-        );
+        let message =
+            format!("{ready}/{wanted} {tier} pods are ready; still to go: {outdated} of the template before");
         return Some(Verdict::on(reason::ROLLING, message));
     }
     Some(Verdict::on(reason::PODS_READY, format!("{ready}/{wanted} {tier} pods are ready")))

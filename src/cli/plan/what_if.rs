@@ -10,6 +10,7 @@ use super::table;
 use crate::crd::{EaiserCluster, InstanceProfile};
 use crate::manifest;
 use crate::plan::Problems;
+use crate::plan::capacity::as_float;
 use crate::plan::what_if::{Load, Peak, peak};
 use crate::settings::Settings;
 
@@ -159,12 +160,6 @@ fn sums(peaks: &[&Peak]) -> comfy_table::Table {
         table.add_row([peak.users.to_string(), cores, memory].into_iter().chain(stores));
     }
     table
-}
-
-/// Exact for every amount a plan can hold.
-#[allow(clippy::cast_precision_loss, reason = "sums of a plan are far below 2^53")]
-fn as_float(value: i64) -> f64 {
-    value as f64
 }
 
 /// A table of numbers.

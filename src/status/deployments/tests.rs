@@ -33,7 +33,7 @@ fn pods_of_the_template_before_that_are_still_to_go_are_a_roll_that_serves() {
         Some((
             true,
             reason::ROLLING,
-            "3/2 api pods are ready; 1 of the template before are still to go".to_owned()
+            "3/2 api pods are ready; still to go: 1 of the template before".to_owned()
         ))
     );
 }
